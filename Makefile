@@ -1,0 +1,65 @@
+# tabpipe: from a table to a trained, checked and tracked model. `make` alone lists the targets.
+
+PYTHON ?= python3
+VENV   ?= .venv
+CONFIG ?= music_genres
+SOURCE ?=
+ARGS   ?=
+PORT   ?= 5000
+
+BIN := $(VENV)/bin
+RUN := $(VENV)/.run
+TEST := $(VENV)/.test
+
+# Byte code is compiled once, at set-up: without it every start would read the sources of 100 packages anew.
+export PYTHONDONTWRITEBYTECODE =
+export UV_PROJECT_ENVIRONMENT = $(VENV)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run ui test lint bench lock schema clean
+
+help:  ## Lists these targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(RUN)  ## Makes the environment in .venv (run and test do it by themselves)
+
+run: $(RUN)  ## Runs a pipeline: make run CONFIG=iris SOURCE=path-or-URL ARGS="train.n_estimators=200"
+	@$(BIN)/python -m tabpipe run $(CONFIG) $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)
+
+ui: $(RUN)  ## Opens MLflow on the tracked runs: make ui PORT=5000
+	@$(BIN)/python -m tabpipe ui --port $(PORT)
+
+test: $(TEST)  ## Runs the tests: make test ARGS="-k train"
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(TEST)  ## Checks style
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+bench: $(TEST)  ## Measures a run beside a plain script: speed, memory, unchanged rerun
+	@$(BIN)/python -m bench.main $(ARGS)
+
+lock: $(RUN)  ## Resolves requirements/*.in anew into the locks with hashes
+	@for name in run test uv; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.lock || exit 1; done
+
+schema: $(RUN)  ## Writes config/schema.json, the JSON Schema that editors use
+	@$(BIN)/python -m tabpipe schema > config/schema.json
+
+clean:  ## Removes the environment and everything that runs have made
+	rm -rf $(VENV) output .pytest_cache .ruff_cache
+
+# One stamp per lock: an unchanged lock is a set-up skipped at once.
+$(BIN)/uv: requirements/uv.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v[:2] < (3, 14) else \
+	  f"tabpipe needs Python 3.11 to 3.13; $(PYTHON) is {v[0]}.{v[1]}. Name another: make PYTHON=python3.12 …")'
+	@echo "Setting up $(VENV) (once; about a minute) …"
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "This Python cannot make environments; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
+
+$(RUN): requirements/run.lock | $(BIN)/uv
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements/run.lock -r requirements/uv.lock
+	@touch $@
+
+$(TEST): requirements/test.lock $(RUN)
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements/test.lock -r requirements/uv.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""The steps of tabpipe's pipelines: one folder, one step, one image."""

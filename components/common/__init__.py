@@ -1,0 +1,1 @@
+"""The only code that steps share: tables, sources, tracking, reports and the types of config sections."""

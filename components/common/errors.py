@@ -1,0 +1,46 @@
+"""The one kind of error that is the user's to mend: a refusal, worded so that they can."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+class Refusal(Exception):
+    """An input that is not accepted, with all that is needed to mend it.
+
+    Args:
+        problem: What is wrong, in one sentence.
+        where: File, column, config field or request that it is wrong in.
+        value: The offending value, if there is one to show.
+        rule: The rule that it breaks.
+        mend: What the user can do about it.
+    """
+
+    def __init__(self, problem: str, *, where: str = "", value: Any = None, rule: str = "", mend: str = ""):
+        self.problem, self.where, self.value, self.rule, self.mend = problem, where, value, rule, mend
+        lines = [f"{where}: {problem}" if where else problem]
+        if value is not None:
+            lines.append(f"  value: {shorten(value)}")
+        if rule:
+            lines.append(f"  rule:  {rule}")
+        if mend:
+            lines.append(f"  mend:  {mend}")
+        super().__init__("\n".join(lines))
+
+
+def shorten(value: Any, limit: int = 200) -> str:
+    """Shows a value on one line of at most `limit` characters."""
+    text = value if isinstance(value, str) else repr(value)
+    text = text.replace("\n", "\\n")
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Words a suggestion: the known name nearest to a misspelt one, or a list of all."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return "known are: " + ", ".join(names) if names else "none is known"

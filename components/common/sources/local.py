@@ -1,0 +1,64 @@
+"""Files of this machine as a source."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from components.common.errors import Refusal, nearest
+from components.common.sources.address import Address
+from components.common.sources.transfer import CHUNK, Incoming, Validators
+
+
+@contextmanager
+def get(address: Address, known: Validators | None) -> Iterator[Incoming]:
+    """Opens a file to read its bytes; there is no cheaper way to know whether they changed."""
+    path = Path(address.target)
+    size = state(path, address.shown).st_size
+    with open(path, "rb") as file:
+        yield Incoming(Validators(size=size), iter(lambda: file.read(CHUNK), b""))
+
+
+def state(path: Path, shown: str) -> os.stat_result:
+    """A file's size, time of change and inode.
+
+    Raises:
+        Refusal: There is no such file, it is a folder, or it may not be read.
+    """
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise Refusal("the file does not exist", where=shown, mend=_nearby(path)) from None
+    except PermissionError:
+        raise Refusal("the file may not be read", where=shown, mend="check the permissions of its folder") from None
+    except (OSError, ValueError) as error:
+        raise Refusal(f"not a path ({error})", where=shown) from None
+    if stat.S_ISDIR(found.st_mode):
+        raise Refusal("this is a folder", where=shown, rule="a source is one file", mend=_within(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise Refusal("this is no regular file", where=shown, rule="a source is read more than once")
+    if not os.access(path, os.R_OK):
+        raise Refusal("the file may not be read", where=shown, mend="check its permissions")
+    return found
+
+
+def identity(found: os.stat_result) -> list[int]:
+    """What changes when a file's bytes do: size, time of change in nanoseconds, inode."""
+    return [found.st_size, found.st_mtime_ns, found.st_ino]
+
+
+def _nearby(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent} either"
+    try:
+        return nearest(path.name, os.listdir(path.parent)[:1000])[:300]
+    except OSError:
+        return "check the path"
+
+
+def _within(path: Path) -> str:
+    files = sorted(item.name for item in path.iterdir() if item.is_file())[:5] if os.access(path, os.R_OK) else []
+    return f"name a file in it, for instance {files[0]}" if files else "name a file"

@@ -1,0 +1,107 @@
+"""Objects in S3 and in what speaks its protocol (AWS_ENDPOINT_URL names the server)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from components.common.errors import Refusal
+from components.common.sources.address import Address
+from components.common.sources.transfer import CHUNK, CONNECT_SECONDS, READ_SECONDS, Incoming, Passing, Validators
+
+
+def unchanged(address: Address, known: Validators) -> bool:
+    """Asks for an object's validators alone; false where they differ or may not be asked for."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket, _, key = address.target.partition("/")
+    try:
+        return known.same(_validators(_client().head_object(Bucket=bucket, Key=key)))
+    except (BotoCoreError, ClientError):
+        return False  # The GET that follows will tell what is wrong, if anything is.
+
+
+@contextmanager
+def get(address: Address, known: Validators | None) -> Iterator[Incoming | None]:
+    """Opens an object to read its bytes.
+
+    Args:
+        address: Where it is.
+        known: The validators of the version that is here already.
+
+    Yields:
+        The object, or nothing where it is the version that is here already.
+
+    Raises:
+        Passing: The connection failed, or the server did.
+        Refusal: The server says no.
+    """
+    bucket, _, key = address.target.partition("/")
+    with _worded(address):
+        answer = _client().get_object(Bucket=bucket, Key=key)
+    with answer["Body"] as body:
+        validators = _validators(answer)
+        if known and known.same(validators):
+            yield None
+        else:
+            yield Incoming(validators, _chunks(body, validators.size, address))
+
+
+def _client() -> Any:
+    import boto3
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    session = boto3.session.Session()
+    # Without credentials, public buckets can still be read.
+    signature = {} if session.get_credentials() else {"signature_version": UNSIGNED}
+    config = Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"max_attempts": 0}, **signature)
+    return session.client("s3", config=config, region_name=session.region_name or "us-east-1")
+
+
+def _validators(answer: dict[str, Any]) -> Validators:
+    return Validators(
+        etag=answer.get("ETag"),
+        last_modified=answer["LastModified"].isoformat() if "LastModified" in answer else None,
+        size=answer.get("ContentLength"),
+        version=answer.get("VersionId"),
+    )
+
+
+def _chunks(body: Any, expected: int | None, address: Address) -> Iterator[bytes]:
+    came = 0
+    with _worded(address):
+        for chunk in body.iter_chunks(CHUNK):
+            came += len(chunk)
+            yield chunk
+        if expected is not None and came != expected:
+            raise Passing(f"the connection broke after {came} of {expected} bytes")
+
+
+@contextmanager
+def _worded(address: Address) -> Iterator[None]:
+    """Words what can go wrong."""
+    from botocore import exceptions
+    from urllib3.exceptions import HTTPError
+
+    passing = (exceptions.HTTPClientError, exceptions.ConnectionError, exceptions.IncompleteReadError,
+               exceptions.FlexibleChecksumError, HTTPError)  # fmt: skip
+
+    try:
+        yield
+    except exceptions.ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        code = error.response.get("Error", {}).get("Code", "")
+        said = f"the server answered {status} {code}".rstrip()
+        if status >= 500 or status in (408, 429) or code == "SlowDown":
+            raise Passing(said) from None
+        if status == 404:
+            mend = "check the name of the bucket" if code == "NoSuchBucket" else "check the object's name"
+        else:
+            mend = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and what they may read"
+        raise Refusal(said, where=address.shown, mend=mend) from None
+    except passing as error:
+        raise Passing(f"the connection failed ({type(error).__name__})") from None
+    except exceptions.BotoCoreError as error:
+        raise Refusal(str(error), where=address.shown, mend="check AWS_ENDPOINT_URL and the AWS_* settings") from None

@@ -1,0 +1,83 @@
+"""What every step does around its logic: open its tracking record, word its refusals, stamp its outputs."""
+
+from __future__ import annotations
+
+import errno
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from components.common import tracking
+from components.common.errors import Refusal
+
+REFUSED = "tabpipe-refused: "
+"""A line of a step's log that starts with this holds its refusal as a JSON object with `message`."""
+PROGRESS = "tabpipe-progress: "
+"""A line of a step's log that starts with this says how far the step is."""
+
+
+@contextmanager
+def step(name: str, section: dict[str, Any]) -> Iterator[tracking.Record]:
+    """Runs a step's body with a tracking record that is written when the body ends, well or not.
+
+    A `Refusal` ends the process with exit code 1 after its message, without a stack trace; so do a full disk and
+    exhausted memory. Any other exception passes through.
+
+    Args:
+        name: The step's name.
+        section: The step's argument, logged as parameters.
+
+    Yields:
+        The record to note inputs, parameters, metrics and files in.
+    """
+    record = tracking.Record(name=name, started=time.time())
+    record.params(section)
+    try:
+        yield record
+        record.status = "FINISHED"
+    except Refusal as refusal:
+        _refuse(record, str(refusal))
+    except MemoryError:
+        _refuse(record, f"{name}: out of memory\n  mend:  give the step more memory, or use a smaller table")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f" (writing {error.filename})" if error.filename else ""
+        _refuse(record, f"{name}: no space left on the disk{where}\n  mend:  free some, or set TABPIPE_HOME to a folder"
+                " on another disk; results of earlier runs are unharmed")  # fmt: skip
+    finally:
+        record.ended = time.time()
+        tracking.keep(record)
+
+
+def _refuse(record: tracking.Record, message: str) -> None:
+    record.tags["tabpipe.refused"] = message
+    print(REFUSED + json.dumps({"message": message}), flush=True)
+    raise SystemExit(1)
+
+
+def progress(text: str) -> None:
+    """Says how far a long step is, for instance `120 of 480 MB`."""
+    print(PROGRESS + text, flush=True)
+
+
+def stamp(artifact: Any, **more: Any) -> dict[str, Any]:
+    """Puts what identifies a table into its artifact's metadata.
+
+    Args:
+        artifact: A kfp Dataset whose file is written.
+        more: Further entries. None of them may depend on the time or the machine: metadata is part of the cache
+            keys of later steps.
+
+    Returns:
+        The metadata: rows, columns, digest (SHA-256 of the file) and the further entries.
+    """
+    import pyarrow.parquet as pq
+
+    from components.common.tables import file_digest
+
+    shape = pq.read_metadata(artifact.path)
+    artifact.metadata.update(rows=shape.num_rows, columns=shape.num_columns, digest=file_digest(artifact.path), **more)
+    return artifact.metadata

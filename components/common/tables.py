@@ -1,0 +1,81 @@
+"""Reading and writing tables: parquet inside the pipeline, whole files or none."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.common.errors import Refusal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CHUNK = 1 << 20
+
+
+@contextmanager
+def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Gives a path beside `path` to write to, and renames it to `path` when the block ends well.
+
+    A block that fails leaves neither the new file nor a damaged old one.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        yield beside
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_table(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Reads a parquet table of the pipeline.
+
+    Args:
+        path: The file; its name needs no ending.
+        columns: Columns to read; all by default.
+
+    Returns:
+        The table, rows in their order in the file, with a fresh index.
+
+    Raises:
+        Refusal: The file is absent or is no parquet.
+    """
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # A single file is read without pyarrow.dataset, which costs 0.1 s to import.
+        with pq.ParquetFile(path) as file:
+            table = file.read(columns=list(columns) if columns is not None else None)
+    except FileNotFoundError:
+        raise Refusal("the table does not exist", where=str(path)) from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise Refusal(f"not a readable parquet file ({error})", where=str(path)) from None
+    frame = table.to_pandas()
+    return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
+
+
+def write_table(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+    """Writes a table as parquet: the same rows give the same bytes, and the file appears whole or not at all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    with written_whole(path) as beside:
+        pq.write_table(table, beside, compression="zstd", store_schema=True)
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file's bytes, in hex, read in chunks of 1 MiB."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,141 @@
+"""Tracking by MLflow, found from MLflow's own environment variables and never from arguments.
+
+A step notes what it does in a `Record`. When it ends, the record is written to the run that MLFLOW_RUN_ID names (on a
+cluster, Kubeflow's MLflow plugin sets it) on the server that MLFLOW_TRACKING_URI names. Where TABPIPE_TRACKING_SPOOL
+names a file instead, the record is left there for an engine that writes it beside the next steps: loading MLflow
+costs more than most steps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+SPOOL = "TABPIPE_TRACKING_SPOOL"
+
+
+@dataclass
+class Record:
+    """What one step (or one whole pipeline run) has to tell the tracking server."""
+
+    name: str
+    started: float = 0.0
+    """Seconds since the epoch."""
+    ended: float = 0.0
+    """Seconds since the epoch."""
+    status: str = "FAILED"
+    """FINISHED or FAILED, as MLflow has them."""
+    parameters: dict[str, str] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    files: list[list[str]] = field(default_factory=list)
+
+    def params(self, values: dict[str, Any], prefix: str = "") -> None:
+        """Notes parameters; nested dicts become dotted names."""
+        for key, value in values.items():
+            name = f"{prefix}{key}"
+            if isinstance(value, dict):
+                self.params(value, f"{name}.")
+            else:
+                self.parameters[name] = value if isinstance(value, str) else json.dumps(value, default=str)
+
+    def metrics(self, values: dict[str, float], prefix: str = "") -> None:
+        """Notes metrics."""
+        self.scores.update({f"{prefix}{key}": float(value) for key, value in values.items()})
+
+    def used(self, name: str, artifact: Any) -> None:
+        """Links an input artifact: its name, where it is, and the digest its maker stamped on it."""
+        meta = artifact.metadata
+        self.inputs.append({"name": name, "uri": artifact.uri, "digest": str(meta.get("digest", ""))[:36],
+                            "rows": meta.get("rows")})  # fmt: skip
+
+    def made(self, name: str, artifact: Any) -> None:
+        """Links an output artifact as tags `output.NAME` and `output.NAME.digest`."""
+        self.tags[f"output.{name}"] = artifact.uri
+        if digest := artifact.metadata.get("digest"):
+            self.tags[f"output.{name}.digest"] = str(digest)
+
+    def file(self, path: str, folder: str = "", name: str = "") -> None:
+        """Notes a file to keep with the run, in a folder of its artifacts, under another name if one is given."""
+        self.files.append([str(path), folder, name or os.path.basename(str(path))])
+
+
+def keep(record: Record) -> None:
+    """Writes a record to where the environment says: a spool file, MLflow, or nowhere.
+
+    A tracking server that does not answer never fails a step: the record is dropped with a line in the log.
+    """
+    if spool := os.environ.get(SPOOL):
+        from components.common.tables import written_whole
+
+        with written_whole(spool) as beside:
+            beside.write_text(json.dumps(asdict(record)))
+    elif os.environ.get("MLFLOW_TRACKING_URI"):
+        try:
+            write(record)
+        except Exception as error:
+            print(f"tracking: {record.name} could not be written to MLflow: {error}", flush=True)
+
+
+def write(record: Record) -> str:
+    """Writes a record to MLflow, into the run MLFLOW_RUN_ID, or a new one of MLFLOW_EXPERIMENT_ID where that is unset.
+
+    Returns:
+        The id of the run. A run that this call created is ended by it.
+    """
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    created = not run_id
+    if not run_id:
+        experiment = os.environ.get("MLFLOW_EXPERIMENT_ID", "0")
+        run = client.create_run(experiment, start_time=int(record.started * 1000), run_name=record.name)
+        run_id = run.info.run_id
+    log(client, run_id, record)
+    if created:
+        client.set_terminated(run_id, record.status, end_time=int(record.ended * 1000))
+    return run_id
+
+
+def log(client: Any, run_id: str, record: Record) -> None:
+    """Writes a record's parameters, metrics, tags, inputs and files into an existing run."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+
+    now = int((record.ended or time.time()) * 1000)
+    metrics = [Metric(key, value, now, 0) for key, value in record.scores.items()]
+    params = [Param(key, value[:6000]) for key, value in record.parameters.items()]
+    tags = [RunTag(key, value[:5000]) for key, value in record.tags.items()]
+    for first in range(0, max(len(params), 1), 100):
+        client.log_batch(run_id, metrics if first == 0 else (), params[first : first + 100], tags if first == 0 else ())
+    if record.inputs:
+        client.log_inputs(run_id, [
+            DatasetInput(
+                Dataset(name=item["name"], digest=item["digest"] or "unknown", source_type="uri",
+                        source=json.dumps({"uri": item["uri"]}), profile=json.dumps({"num_rows": item["rows"]})),
+                [InputTag("mlflow.data.context", record.name)],
+            )
+            for item in record.inputs
+        ])  # fmt: skip
+    for path, folder, name in record.files:
+        _log_file(client, run_id, path, folder, name)
+
+
+def _log_file(client: Any, run_id: str, path: str, folder: str, name: str) -> None:
+    """Logs a file or a folder, under `name`."""
+    if os.path.isdir(path):
+        client.log_artifacts(run_id, path, "/".join(part for part in (folder, name) if part))
+    elif os.path.basename(path) == name:
+        client.log_artifact(run_id, path, folder or None)
+    else:
+        import shutil
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as scratch:
+            copy = os.path.join(scratch, name)
+            shutil.copyfile(path, copy)
+            client.log_artifact(run_id, copy, folder or None)

@@ -1,0 +1,219 @@
+"""From the columns of a table to features, as a config declares them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from components.common.errors import Refusal, nearest
+from components.common.sections import Kind, TrainArgument
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_DENSE_BYTES = 256 << 20
+"""Features are kept as a dense table up to this size: forests fit and answer faster on it."""
+_SETTINGS: dict[Kind, tuple[str, ...]] = {
+    "numerical": ("impute", "scale"),
+    "categorical": ("impute", "encode"),
+    "text": ("max_features", "binary", "ngrams", "lowercase"),
+    "date": ("scale",),
+}
+_IMPUTE: dict[Kind, tuple[str, ...]] = {
+    "numerical": ("median", "mean", "none"),
+    "categorical": ("most_frequent", "constant"),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which columns the model is asked with, and which become features."""
+
+    raw: dict[str, Kind]
+    """Raw column to kind."""
+    derive: dict[str, dict[str, Any]]
+    """Derived column to its way."""
+    features: dict[str, Kind]
+    """Column (raw or derived) that becomes features to its kind."""
+    settings: dict[str, dict[str, Any]]
+    """Each of them to its settings."""
+
+
+def plan(section: TrainArgument) -> Plan:
+    """Works out what a section asks for.
+
+    Raises:
+        Refusal: A column that is not there, cannot be a feature, or has settings that its kind does not take.
+    """
+    kinds: dict[str, Kind] = {**section.columns, **{name: rule.kind for name, rule in section.derive.items()}}
+    features = {name: kinds[name] for name in _used(section, kinds)}
+    for name in section.features.columns:
+        if name not in features:
+            raise Refusal("settings for a column that is no feature", where=f"train.features.columns.{name}",
+                          mend=nearest(name, features))  # fmt: skip
+    raw = {name: kind for name, kind in features.items() if name not in section.derive}
+    derive: dict[str, dict[str, Any]] = {}
+    for name in features:
+        _trace(name, section, raw, derive)
+    return Plan(
+        raw={name: raw[name] for name in section.columns if name in raw},
+        derive={name: derive[name] for name in section.derive if name in derive},
+        features=features,
+        settings={name: _settings(section, name, kind) for name, kind in features.items()},
+    )
+
+
+def _used(section: TrainArgument, kinds: dict[str, Kind]) -> list[str]:
+    joined = {source for rule in section.derive.values() for source in rule.join or ()}
+    if section.features.use is None:
+        found = [
+            name
+            for name, kind in kinds.items()
+            if kind != "identifier" and name != section.target and not (kind == "text" and name in joined)
+        ]
+        if not found:
+            raise Refusal("no column is left to learn from", where="train.features",
+                          rule="at least one column that is neither target nor identifier")  # fmt: skip
+        return found
+    for name in section.features.use:
+        where = "train.features.use"
+        if name not in kinds:
+            raise Refusal("no such column", where=where, value=name, mend=nearest(name, kinds))
+        if name == section.target:
+            raise Refusal("the target cannot be a feature", where=where, value=name)
+        if kinds[name] == "identifier":
+            raise Refusal("an identifier cannot be a feature", where=where, value=name,
+                          mend="declare it categorical, numerical, text or date under columns")  # fmt: skip
+    if not section.features.use:
+        raise Refusal("no column is left to learn from", where="train.features.use", rule="at least one column")
+    return list(dict.fromkeys(section.features.use))
+
+
+def _trace(name: str, section: TrainArgument, raw: dict[str, Kind], derive: dict[str, dict[str, Any]]) -> None:
+    """Adds what a derived column is made of, down to raw columns."""
+    if name in section.derive and name not in derive:
+        rule = section.derive[name]
+        derive[name] = rule.model_dump(exclude_none=True)
+        for source in rule.sources:
+            if source not in section.derive:
+                if source not in section.columns:
+                    raise Refusal(f"is made of a column {source!r} that is not declared", where=f"derive.{name}",
+                                  mend=nearest(source, section.columns))  # fmt: skip
+                kind = section.columns[source]
+                unasked: Kind = "categorical" if rule.join else "numerical"
+                raw.setdefault(source, unasked if kind == "identifier" else kind)
+            _trace(source, section, raw, derive)
+
+
+def _settings(section: TrainArgument, name: str, kind: Kind) -> dict[str, Any]:
+    """The settings of a column: those of its kind, with its own in their place."""
+    own = section.features.columns.get(name)
+    given = own.model_dump(exclude_none=True) if own else {}
+    for key, value in given.items():
+        where = f"train.features.columns.{name}.{key}"
+        if key not in _SETTINGS[kind]:
+            raise Refusal(f"{name} is {kind}, which has no such setting", where=where, mend=nearest(key, _SETTINGS[kind]))
+        if key == "impute" and value not in _IMPUTE[kind]:
+            raise Refusal(f"not a way for a {kind} column", where=where, value=value, rule="one of " + ", ".join(_IMPUTE[kind]))
+    if kind == "date":
+        return {"scale": section.features.numerical.scale} | given
+    return getattr(section.features, kind).model_dump() | given
+
+
+def feature_block(plan: Plan, transformers: ModuleType, width: int, rows: int, takes_sparse: bool) -> ColumnTransformer:
+    """Makes the unfitted transformer from columns to features.
+
+    Args:
+        plan: What becomes features.
+        transformers: What `shipped` returns.
+        width: About how many features there will be.
+        rows: Rows of the training table.
+        takes_sparse: Whether the estimator accepts sparse features.
+
+    Returns:
+        A transformer of the table that `Columns` makes. Columns with equal settings share a block; a text column has
+        one of its own.
+    """
+    sparse = takes_sparse and width * rows * 8 > _DENSE_BYTES
+    blocks: dict[tuple, list[str]] = {}
+    for name, kind in plan.features.items():
+        alone = name if kind == "text" else ""
+        blocks.setdefault((kind, alone, *sorted(plan.settings[name].items())), []).append(name)
+    return ColumnTransformer(
+        [
+            ("_".join(names) if key[0] == "text" else f"{key[0]}_{at}",
+             _block(key[0], plan.settings[names[0]], transformers, sparse),
+             names[0] if key[0] == "text" else names)
+            for at, (key, names) in enumerate(blocks.items())
+        ],
+        sparse_threshold=1.0 if sparse else 0.0,
+        verbose_feature_names_out=False,
+    )  # fmt: skip
+
+
+def _block(kind: Kind, settings: dict[str, Any], transformers: ModuleType, sparse: bool) -> Any:
+    if kind == "text":
+        return TfidfVectorizer(
+            binary=settings["binary"], max_features=settings["max_features"], ngram_range=(1, settings["ngrams"]),
+            lowercase=settings["lowercase"],
+        )  # fmt: skip
+    if kind == "categorical":
+        if settings["encode"] == "onehot":
+            encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=sparse)
+        else:
+            encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+        fill = {"fill_value": "(missing)"} if settings["impute"] == "constant" else {}
+        return Pipeline([("impute", SimpleImputer(strategy=settings["impute"], **fill)), ("encode", encoder)])
+    steps: list[tuple[str, Any]] = []
+    if kind == "date":
+        steps.append(("days", transformers.DaysBeforeLatest()))
+    elif settings["impute"] != "none":
+        steps.append(("impute", SimpleImputer(strategy=settings["impute"])))
+    if settings["scale"]:
+        steps.append(("scale", StandardScaler()))
+    return Pipeline(steps) if steps else "passthrough"
+
+
+def origins(block: ColumnTransformer) -> list[str]:
+    """The column that each feature comes from.
+
+    Args:
+        block: A fitted transformer of `feature_block`.
+
+    Returns:
+        (features,) column names.
+    """
+    found: list[str] = [""] * max(part.stop for part in block.output_indices_.values())
+    for name, fitted, columns in block.transformers_:
+        if name == "remainder":
+            continue
+        part = block.output_indices_[name]
+        if isinstance(columns, str):
+            names = [columns] * (part.stop - part.start)
+        elif isinstance(encoder := getattr(fitted, "named_steps", {}).get("encode"), OneHotEncoder):
+            names = list(np.repeat(columns, [len(values) for values in encoder.categories_]))
+        else:
+            names = list(columns)
+        found[part] = names
+    return [str(name) for name in found]
+
+
+def expected_width(plan: Plan, columns: pd.DataFrame) -> int:
+    """About how many features a plan makes of a table that `Columns` made."""
+    width = 0
+    for name, kind in plan.features.items():
+        if kind == "text":
+            width += plan.settings[name]["max_features"]
+        elif kind == "categorical" and plan.settings[name]["encode"] == "onehot":
+            width += int(columns[name].nunique())
+        else:
+            width += 1
+    return width

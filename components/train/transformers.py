@@ -1,0 +1,117 @@
+"""What the saved model does with the columns that it is asked with, before scikit-learn's own steps.
+
+This file travels inside every model as its text (see `shipped`), so that a model loads where this project is not
+installed. It may therefore import nothing of the project.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+
+
+class Columns(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+    """Takes the raw columns, gives each the type of its kind, and derives columns from them.
+
+    A derived column that is among those asked with is ignored and made anew.
+
+    Args:
+        kinds: Raw column to numerical, categorical, text or date.
+        use: The columns handed on, raw and derived ones, in this order.
+        derive: Derived column to its way: a dict with `join` (a list of columns) and `separator`, or `ratio` or
+            `difference` (two columns each).
+        optional: Raw columns that may be absent; all their values then are missing.
+    """
+
+    def __init__(self, kinds, use, derive=None, optional=()):
+        self.kinds = kinds
+        self.use = use
+        self.derive = derive
+        self.optional = optional
+
+    def fit(self, X, y=None):
+        """Learns nothing."""
+        return self
+
+    def transform(self, X):
+        """Makes the table of features' columns.
+
+        Args:
+            X: A table with the raw columns, in any order, further ones ignored.
+
+        Returns:
+            A table of float64 (numerical; dates as days since 1970) and object columns (str, NaN where missing).
+
+        Raises:
+            ValueError: A column that is not optional is absent, or a value is not of its column's kind.
+        """
+        absent = [name for name in self.kinds if name not in X.columns and name not in self.optional]
+        if absent:
+            raise ValueError(f"missing column(s): {', '.join(absent)}")
+        columns = {}
+        for name, kind in self.kinds.items():
+            if name in X.columns:
+                columns[name] = _TYPED[kind](X[name])
+            else:
+                columns[name] = np.full(len(X), np.nan, dtype="float64" if kind in ("numerical", "date") else object)
+        for name, way in (self.derive or {}).items():
+            columns[name] = _derived(way, columns)
+        return pd.DataFrame({name: pd.Series(columns[name], dtype=columns[name].dtype) for name in self.use})
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
+class DaysBeforeLatest(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+    """Days from each date to the latest one that was seen in fit; the median where a date is missing."""
+
+    def fit(self, X, y=None):
+        """Learns the latest date and the median of each column of X: (n, columns) days since 1970."""
+        days = np.asarray(X, dtype="float64")
+        self.latest_ = np.nanmax(days, axis=0)
+        self.median_ = np.nanmedian(self.latest_ - days, axis=0)
+        return self
+
+    def transform(self, X):
+        """Returns (n, columns) days before the latest training date, negative for later ones."""
+        before = self.latest_ - np.asarray(X, dtype="float64")
+        return np.where(np.isnan(before), self.median_, before)
+
+
+def _numbers(values):
+    return pd.to_numeric(values).to_numpy(dtype="float64", na_value=np.nan)
+
+
+def _strings(values):
+    """(n,) object: strings, NaN where missing; other values as the string that they print as."""
+    found = values.to_numpy(dtype=object, na_value=np.nan)
+    return np.array([v if isinstance(v, str) else np.nan if v is None or v != v else str(v) for v in found], object)
+
+
+def _texts(values):
+    found = _strings(values)
+    found[[not isinstance(v, str) for v in found]] = ""
+    return found
+
+
+def _days(values):
+    """(n,) days since 1970 in UTC, of datetimes or ISO 8601 strings; NaN where missing."""
+    if not isinstance(values.dtype, np.dtype) or values.dtype.kind != "M":
+        values = pd.to_datetime(values, format="ISO8601", utc=True).dt.tz_localize(None)
+    stamps = values.to_numpy().astype("datetime64[us]")
+    return np.where(np.isnat(stamps), np.nan, stamps.astype("int64") / 86_400_000_000)
+
+
+_TYPED = {"numerical": _numbers, "categorical": _strings, "text": _texts, "date": _days}
+
+
+def _derived(way, columns):
+    """One derived column: joined texts, or a ratio (missing where divided by 0) or difference of numbers."""
+    if way.get("join"):
+        parts = [[v if isinstance(v, str) else "" for v in columns[name]] for name in way["join"]]
+        return np.array([way["separator"].join(values) for values in zip(*parts, strict=True)], dtype=object)
+    first, second = (columns[name] for name in way.get("ratio") or way["difference"])
+    if way.get("difference"):
+        return first - second
+    return np.divide(first, second, out=np.full(len(first), np.nan), where=second != 0)

@@ -1,0 +1,76 @@
+"""The pipelines, in the kfp DSL, and nothing else.
+
+A pipeline's parameters are the steps' sections of the config: a run, a schedule or the Kubeflow UI can override one
+without a new compile, and a changed section reruns its step and those after it, no other.
+"""
+
+from kfp import dsl
+
+from components.check_data.component import check_data as check_data_step
+from components.download.component import download as download_step
+from components.evaluate.component import evaluate as evaluate_step
+from components.preprocess.component import preprocess as preprocess_step
+from components.segregate.component import segregate as segregate_step
+from components.train.component import train as train_step
+from components.tsne.component import tsne as tsne_step
+
+
+def _accepted_table(download: dict, preprocess: dict, check_data: dict, checksum: str, reference: str):
+    """From the source to the table that passed its checks; the head of every pipeline that needs data."""
+    raw = download_step(section=download, checksum=checksum)
+    clean = preprocess_step(section=preprocess, table=raw.outputs["table"])
+    return check_data_step(section=check_data, reference=reference, clean=clean.outputs["clean"])
+
+
+def _model(segregate: dict, train: dict, evaluate: dict, checked: dsl.PipelineTask):
+    """From the accepted table to a model scored on rows that it never saw."""
+    splits = segregate_step(section=segregate, accepted=checked.outputs["accepted"])
+    model = train_step(
+        section=train, train_table=splits.outputs["train"], validation_table=splits.outputs["validation"]
+    )
+    return evaluate_step(section=evaluate, model=model.outputs["model"], test_table=splits.outputs["test"])
+
+
+@dsl.pipeline(name="train", description="From a table to a checked, trained and evaluated model.")
+def train_pipeline(
+    download: dict,
+    preprocess: dict,
+    check_data: dict,
+    segregate: dict,
+    train: dict,
+    evaluate: dict,
+    checksum: str = "",
+    reference: str = "",
+):
+    """download, preprocess, check_data, segregate, train, evaluate.
+
+    Args:
+        download: Section of the step download; likewise the next five.
+        preprocess: Its section.
+        check_data: Its section.
+        segregate: Its section.
+        train: Its section.
+        evaluate: Its section.
+        checksum: What identifies the source's present bytes; a cached download is for one checksum only.
+        reference: Path of the table that the new one is compared with; empty where there is none.
+    """
+    checked = _accepted_table(download, preprocess, check_data, checksum, reference)
+    _model(segregate, train, evaluate, checked)
+
+
+@dsl.pipeline(name="train-tsne", description="The training pipeline and a picture of its table.")
+def train_tsne_pipeline(
+    download: dict,
+    preprocess: dict,
+    check_data: dict,
+    segregate: dict,
+    train: dict,
+    evaluate: dict,
+    tsne: dict,
+    checksum: str = "",
+    reference: str = "",
+):
+    """The training pipeline, and t-SNE of the accepted table; for configs with a section `tsne`."""
+    checked = _accepted_table(download, preprocess, check_data, checksum, reference)
+    tsne_step(section=tsne, table=checked.outputs["accepted"])
+    _model(segregate, train, evaluate, checked)

@@ -1,0 +1,7 @@
+"""`python -m tabpipe`."""
+
+import sys
+
+from tabpipe.cli import main
+
+sys.exit(main())

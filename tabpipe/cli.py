@@ -1,0 +1,115 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from components.common.errors import Refusal
+from tabpipe.screen import error_lines
+
+_RUN_EXAMPLE = """example:
+  tabpipe run music_genres --source tracks.parquet train.n_estimators=200
+  tabpipe run iris --steps preprocess,check_data
+  tabpipe run my_table.yaml --from train --force"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command; returns its exit code: 0 done, 1 failed, 2 not accepted, 130 interrupted."""
+    options = _parse(arguments)
+    try:
+        return options.command(options)
+    except Refusal as refusal:
+        print(error_lines(str(refusal)), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    for word in rest:  # overrides may stand between and after the flags
+        if word.startswith("-") or not hasattr(options, "overrides"):
+            parser.error(f"unrecognized argument: {word}")
+    if rest:
+        options.overrides = [*options.overrides, *rest]
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("tabpipe", description="From a table to a trained, checked and tracked model.")
+    commands = parser.add_subparsers(title="commands", required=True)
+
+    run = commands.add_parser("run", help="run a pipeline on this machine", epilog=_RUN_EXAMPLE,
+                              formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    run.add_argument("config", help="a use case under config/, or a YAML file")
+    run.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted.name=value, instead of the YAML's value")
+    run.add_argument("--source", help="table to use: a path, an http(s):// or s3:// URL, or sample://NAME")
+    run.add_argument("--steps", type=_names, help="run these steps only, on the last run's outputs: preprocess,check_data")
+    run.add_argument("--from", dest="start", metavar="STEP", help="run this step and all that follow it")
+    run.add_argument("--force", action="store_true", help="run steps that the cache could serve")
+    run.add_argument("--json", action="store_true", help="print one JSON document on stdout, progress on stderr")
+    run.set_defaults(command=_run)
+
+    ui = commands.add_parser("ui", help="open MLflow on the tracked runs", epilog="example: tabpipe ui --port 5001")
+    ui.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
+    ui.set_defaults(command=_ui)
+
+    draft = commands.add_parser("init", help="draft the config of a table", formatter_class=argparse.RawDescriptionHelpFormatter,
+                                epilog="example: tabpipe init wine.csv --target quality > config/wine.yaml")  # fmt: skip
+    draft.add_argument("table", type=Path, help="a CSV, parquet or JSON lines file")
+    draft.add_argument("--target", required=True, help="the column to predict")
+    draft.set_defaults(command=_draft)
+
+    dag = commands.add_parser("dag", help="print a picture of the training pipeline, SVG", epilog="example: tabpipe dag > dag.svg")
+    dag.add_argument("--tsne", action="store_true", help="with the step tsne")
+    dag.set_defaults(command=_dag)
+
+    schema = commands.add_parser("schema", help="print the JSON Schema of a config",
+                                 epilog="example: tabpipe schema > config/schema.json")  # fmt: skip
+    schema.set_defaults(command=_schema)
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip().replace("-", "_") for name in text.split(",") if name.strip()]
+
+
+def _run(options: argparse.Namespace) -> int:
+    from tabpipe.run import Options, run
+
+    return run(Options(options.config, options.source, options.overrides, options.steps,
+                       options.start and options.start.replace("-", "_"), options.force, options.json))  # fmt: skip
+
+
+def _ui(options: argparse.Namespace) -> int:
+    from tabpipe.ui import serve
+
+    return serve(options.port)
+
+
+def _draft(options: argparse.Namespace) -> int:
+    from tabpipe.draft import draft
+
+    print(draft(options.table, options.target), end="")
+    return 0
+
+
+def _dag(options: argparse.Namespace) -> int:
+    from tabpipe.dag import draw
+    from tabpipe.pipelines import training_spec
+    from tabpipe.selection import parents_of
+
+    print(draw(parents_of(training_spec(options.tsne)), "The training pipeline"), end="")
+    return 0
+
+
+def _schema(options: argparse.Namespace) -> int:
+    import json
+
+    from tabpipe.config import UseCase
+
+    print(json.dumps(UseCase.model_json_schema(), indent=1))
+    return 0

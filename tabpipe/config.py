@@ -1,0 +1,187 @@
+"""A use case: one YAML file, typed, with overrides, and what each step gets to see of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from components.common.errors import Refusal, nearest
+from components.common.sections import (
+    CheckData,
+    CheckDataArgument,
+    Download,
+    Evaluate,
+    EvaluateArgument,
+    Kind,
+    Preprocess,
+    PreprocessArgument,
+    Section,
+    Segregate,
+    SegregateArgument,
+    Task,
+    Train,
+    TrainArgument,
+    Tsne,
+    TsneArgument,
+    accept,
+)
+from components.common.sections.hyperparameters import KNOWN
+from tabpipe.images import ROOT
+
+STEPS = ("download", "preprocess", "check_data", "segregate", "train", "evaluate", "tsne")
+"""All steps, in the order in which the screen shows them."""
+
+
+class UseCase(Section):
+    """A table, what is to be learnt from it, and how."""
+
+    description: str = ""
+    """A sentence for people."""
+    target: str
+    """The column to predict."""
+    task: Task = None  # type: ignore[assignment]  # always set once validated
+    """classification or regression; by default regression where the target is numerical."""
+    columns: dict[str, Kind] = Field(min_length=1)
+    """Every column to keep, the target included, and its kind. Other columns of the table are dropped."""
+    download: Download
+    """Where the table comes from."""
+    preprocess: Preprocess = Field(default_factory=Preprocess)
+    """Cleaning rules."""
+    check_data: CheckData = Field(default_factory=CheckData)
+    """What must hold before a model is trained."""
+    segregate: Segregate = Field(default_factory=Segregate)
+    """How rows are dealt to train, validation and test."""
+    train: Train = Field(default_factory=Train)
+    """Features, model, hyperparameters."""
+    evaluate: Evaluate = Field(default_factory=Evaluate)
+    """How the model is scored."""
+    tsne: Tsne | None = None
+    """A picture of the table in two dimensions; no picture without this section."""
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """The columns of the clean table: declared, then derived."""
+        return {**self.columns, **{name: rule.kind for name, rule in self.preprocess.derive.items()}}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> UseCase:
+        if self.target not in self.columns:
+            raise Refusal(f"the target {self.target!r} is not among the columns", mend=nearest(self.target, self.columns))
+        if self.task is None:
+            self.task = "regression" if self.columns[self.target] == "numerical" else "classification"
+        if self.task == "regression" and self.columns[self.target] != "numerical":
+            raise Refusal(f"the target {self.target!r} is {self.columns[self.target]}", rule="regression needs a numerical")
+        for field, names in self._mentions():
+            for name in names:
+                if name not in self.kinds:
+                    raise Refusal(f"{field} names the column {name!r}, which is not declared under columns",
+                                  mend=nearest(name, self.kinds))  # fmt: skip
+        for name in self.preprocess.derive:
+            if name in self.columns:
+                raise Refusal(f"preprocess.derive makes the column {name!r}, which is declared under columns too",
+                              mend="rename one of the two; a derived column is not part of the raw table")  # fmt: skip
+        self._known_hyperparameters()
+        return self
+
+    def _mentions(self) -> list[tuple[str, list[str]]]:
+        """Every place in the config that names columns."""
+        split = self.segregate
+        return [
+            ("preprocess.fill", list(self.preprocess.fill)),
+            ("preprocess.bounds", list(self.preprocess.bounds)),
+            ("preprocess.date_format", list(self.preprocess.date_format)),
+            *((f"preprocess.derive.{name}", rule.sources) for name, rule in self.preprocess.derive.items()),
+            ("check_data.columns", list(self.check_data.columns)),
+            ("check_data.drift.numerical", self.check_data.drift.numerical or []),
+            ("check_data.drift.categorical", self.check_data.drift.categorical),
+            ("segregate", [name for name in (split.by_time, split.group, split.stratify) if isinstance(name, str)]),
+            ("train.features.use", self.train.features.use or []),
+            ("train.features.columns", list(self.train.features.columns)),
+            ("evaluate.slices", self.evaluate.slices),
+            ("tsne.columns", (self.tsne and self.tsne.columns) or []),
+        ]
+
+    def _known_hyperparameters(self) -> None:
+        """Refuses a misspelt hyperparameter of a named model before anything runs.
+
+        One that is null is taken out, so that an override can change the model of a YAML that has others.
+        """
+        if self.train.model not in KNOWN:
+            if "." in self.train.model:
+                return  # an import path: the step knows what it accepts
+            raise Refusal(f"train.model {self.train.model!r} is not known",
+                          mend=nearest(self.train.model, KNOWN) + " or give a scikit-learn import path")  # fmt: skip
+        known = KNOWN[self.train.model][self.task]
+        for name, value in self.train.hyperparameters.items():
+            if name in known:
+                continue
+            if value is not None:
+                raise Refusal(f"train.{name} is no hyperparameter of {self.train.model} ({self.task})",
+                              mend=nearest(name, [*known, *Train.model_fields]) + f" or take it out: train.{name}=null")  # fmt: skip
+            del self.train.model_extra[name]
+
+    def arguments(self) -> dict[str, dict[str, Any]]:
+        """Step to the section that it is handed: its own, with the little it needs to know of the table."""
+        learning = {"target": self.target, "task": self.task}
+
+        def section(model: type[Section], own: Section, **more: Any) -> dict[str, Any]:
+            return model.model_validate({**own.model_dump(), **more}).model_dump(mode="json")
+
+        derive = {name: rule.model_dump() for name, rule in self.preprocess.derive.items()}
+        arguments = {
+            "download": self.download.model_dump(mode="json"),
+            "preprocess": section(PreprocessArgument, self.preprocess, target=self.target, columns=self.columns),
+            "check_data": section(CheckDataArgument, self.check_data, kinds=self.kinds, **learning),
+            "segregate": section(SegregateArgument, self.segregate, **learning),
+            "train": section(TrainArgument, self.train, columns=self.columns, derive=derive, **learning),
+            "evaluate": section(EvaluateArgument, self.evaluate, **learning),
+        }
+        if self.tsne is not None:
+            arguments["tsne"] = section(TsneArgument, self.tsne, kinds=self.kinds, **learning)
+        return arguments
+
+
+def find_config(name: str) -> Path:
+    """The YAML file of a use case, by its name under config/ or by its path."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise Refusal("the config does not exist", where=name)
+        return path
+    path = ROOT / "config" / f"{name}.yaml"
+    if not path.is_file():
+        known = [file.stem for file in (ROOT / "config").glob("*.yaml")]
+        raise Refusal(f"there is no use case {name!r}", where="config/", mend=nearest(name, known))
+    return path
+
+
+def load(name: str, overrides: list[str] | None = None) -> UseCase:
+    """Reads a use case.
+
+    Args:
+        name: Its name under config/, or the path of a YAML file.
+        overrides: `dotted.name=value`, in OmegaConf's dot-list grammar; values are YAML.
+
+    Raises:
+        Refusal: What is wrong with the file or an override.
+    """
+    import yaml
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    path = find_config(name)
+    for override in overrides or []:
+        if "=" not in override or override.startswith(("=", "-")):
+            raise Refusal("not an override", where="command line", value=override, rule="dotted.name=value",
+                          mend="for instance train.n_estimators=200")  # fmt: skip
+    try:
+        config = OmegaConf.load(path)
+        if not OmegaConf.is_dict(config):
+            raise Refusal("not a mapping of keys to values", where=str(path), mend="see config/iris.yaml for the form")
+        values = OmegaConf.to_container(OmegaConf.merge(config, OmegaConf.from_dotlist(overrides or [])), resolve=True)
+    except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise Refusal(f"not readable: {str(error).strip()}", where=str(path)) from None
+    where = f"{path}, with overrides" if overrides else str(path)
+    return accept(UseCase, values, where)

@@ -1,0 +1,1 @@
+"""What carries a pipeline out. This folder holds the local engine, kfp.local with steps forked from a warm process."""

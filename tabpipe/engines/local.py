@@ -1,0 +1,194 @@
+"""The local engine: kfp.local, its cache and its orchestrator, with steps forked from a warm process where possible.
+
+Two of kfp.local's own interfaces are implemented here: a `LocalCache` that tells what it serves, and an `ITaskHandler`
+that runs a step's command. Everything else (order, retries, inputs and outputs) is kfp's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from components.common.errors import Refusal
+from components.common.tracking import SPOOL
+from tabpipe.engines.kfp_light import local
+from tabpipe.engines.warm import Warm, step_environment
+
+from kfp.local import cache, pipeline_orchestrator, status, subprocess_task_handler  # isort: skip  # after kfp_light
+
+Outputs = dict[str, Any]
+
+
+@dataclass
+class Session:
+    """One local run: what it may take from the cache, and what became of its steps."""
+
+    root: Path
+    """Folder for outputs and the cache."""
+    log: Callable[[str], Path]
+    """A step's log file."""
+    spool: Path
+    """Folder for tracking records."""
+    warm: Callable[[], Warm | None]
+    """The warm process, started when first asked for; None to run each step in a new Python."""
+    env: dict[str, str] = field(default_factory=dict)
+    """Variables for all steps."""
+    forced: frozenset[str] = frozenset()
+    """Steps that run whether cached or not."""
+    frozen: dict[str, str] = field(default_factory=dict)
+    """Steps that do not run; to the cache key of the outputs that stand for theirs."""
+    on_start: Callable[[str], None] = lambda step: None
+    on_launched: Callable[[str], None] = lambda step: None
+    """Called when a step's process is under way."""
+    on_end: Callable[[str, str, Outputs, bool], None] = lambda step, key, outputs, cached: None
+    """Called with step, cache key, outputs, and whether they came from the cache."""
+    on_fail: Callable[[str, int, Path | None], None] = lambda step, code, folder: None
+    """Called with step, exit code and the folder of its outputs."""
+
+
+class SessionCache(cache.LocalCache):
+    """kfp.local's cache, which also tells the session what it does."""
+
+    def __init__(self, cache_root: str, session: Session):
+        super().__init__(cache_root)
+        self.session = session
+        self.steps: dict[str, str] = {}
+
+    def compute_key(self, component_name: str, *args: Any, **kwargs: Any) -> str:
+        """The key of a task; kfp asks for it when the task's turn has come."""
+        key = super().compute_key(component_name, *args, **kwargs)
+        step = component_name.removeprefix("comp-").replace("-", "_")
+        self.steps[key] = step
+        self.session.on_start(step)
+        return key
+
+    def get(self, key: str) -> Outputs | None:
+        """The outputs for a key; for a frozen step those of its key, for a forced step none."""
+        step = self.steps[key]
+        if step in self.session.forced:
+            return None
+        frozen = self.session.frozen.get(step)
+        outputs = super().get(frozen or key)
+        if frozen is not None and outputs is None:
+            raise Refusal(f"the outputs of {step} from an earlier run are gone", mend=f"run it again: --from {step}")
+        if outputs is not None:
+            self.session.on_end(step, frozen or key, outputs, True)
+        return outputs
+
+    def put(self, key: str, outputs: Outputs) -> None:
+        """Keeps the outputs of a task that has ended well."""
+        super().put(key, outputs)
+        self.session.on_end(self.steps[key], key, outputs, False)
+
+
+class StepHandler(subprocess_task_handler.SubprocessTaskHandler):
+    """Runs a component's command in a fork of the warm process, or as kfp does in a new Python."""
+
+    session: Session
+
+    def validate_image(self, image: str) -> None:
+        """Our images hold what this environment holds; there is nothing to warn of."""
+
+    def run(self) -> status.Status:
+        """Runs the step; its output goes to its log."""
+        source, argv = _source_and_arguments(self.full_command)
+        executor_input = json.loads(argv[argv.index("--executor_input") + 1])
+        folder = Path(executor_input["outputs"]["outputFile"]).parent
+        step = folder.name.replace("-", "_")
+        session = self.session
+        folder.mkdir(parents=True, exist_ok=True)
+        env = {**session.env, **self.env_vars, SPOOL: str(session.spool / f"{step}.json")}
+        warm = session.warm()
+        if warm is not None:
+            ticket = warm.start(step, argv, session.log(step), env, source)
+            session.on_launched(step)
+            code = warm.wait(ticket)["exit"]
+        else:
+            code = _run_cold(self.full_command, session.log(step), env)
+        if code:
+            session.on_fail(step, code, folder)
+        return status.Status.FAILURE if code else status.Status.SUCCESS
+
+
+def _source_and_arguments(command: list[str]) -> tuple[str, list[str]]:
+    """Splits a lightweight component's command `sh -ec SCRIPT SOURCE ARGUMENT…` after its script."""
+    at = next(i for i, part in enumerate(command) if "ephemeral_component.py" in part)
+    return command[at + 1], command[at + 2 :]
+
+
+def _run_cold(command: list[str], log: Path, env: dict[str, str]) -> int:
+    command = subprocess_task_handler.replace_python_executable(command, sys.executable)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
+                                   env={**os.environ, **step_environment(), **env}, start_new_session=True)  # fmt: skip
+        try:
+            return process.wait()
+        except BaseException:
+            os.killpg(process.pid, 2)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=2)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, 9)
+            raise
+
+
+def run_pipeline(spec: Any, arguments: dict[str, Any], session: Session, engine_log: Path) -> bool:
+    """Runs a compiled pipeline with kfp.local.
+
+    Args:
+        spec: The PipelineSpec, images stamped.
+        arguments: Its parameters.
+        session: What may be cached, and who is told of what.
+        engine_log: File for what kfp itself prints.
+
+    Returns:
+        Whether all steps ended well.
+    """
+    session.root.mkdir(parents=True, exist_ok=True)
+    cache_root = session.root / "cache"
+    engine_log.parent.mkdir(parents=True, exist_ok=True)
+    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(session.root), raise_on_error=False,
+               enable_caching=True, cache_root=str(cache_root))  # fmt: skip
+    cache._cache_singleton = SessionCache(str(cache_root), session)
+    cache._cache_singleton_root = str(cache_root)
+    failed = threading.Event()
+    on_fail = session.on_fail
+    session.on_fail = lambda *what: (failed.set(), on_fail(*what))
+    with engine_log.open("a") as output, contextlib.redirect_stdout(output), _handled_by(session), _logged(output):
+        pipeline_orchestrator.run_local_pipeline(pipeline_spec=spec, arguments=arguments)
+    return not failed.is_set()
+
+
+@contextlib.contextmanager
+def _handled_by(session: Session) -> Iterator[None]:
+    """Lets kfp.local run subprocess tasks by `StepHandler`; its dispatcher looks the class up at each task."""
+    original = subprocess_task_handler.SubprocessTaskHandler
+    subprocess_task_handler.SubprocessTaskHandler = type("StepHandler", (StepHandler,), {"session": session})
+    try:
+        yield
+    finally:
+        subprocess_task_handler.SubprocessTaskHandler = original
+
+
+@contextlib.contextmanager
+def _logged(output: Any) -> Iterator[None]:
+    """Sends the root logger to the engine's log while kfp runs."""
+    logger = logging.getLogger()
+    level, handlers = logger.level, logger.handlers[:]
+    logger.handlers[:] = [logging.StreamHandler(output)]
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers

@@ -1,0 +1,120 @@
+"""The client of the warm process: starts it, asks it to run steps, stops it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from tabpipe.images import ROOT
+
+NEEDS: dict[str, list[str]] = {
+    "download": ["components.download.download"],
+    "preprocess": ["pandas", "components.preprocess.preprocess"],
+    "check_data": ["components.check_data.check_data"],
+    "segregate": ["sklearn.model_selection", "components.segregate.segregate"],
+    "train": ["sklearn.ensemble", "components.train.train", "mlflow.sklearn"],
+    "evaluate": ["components.evaluate.evaluate"],
+    "tsne": ["sklearn.manifold"],
+    "tracker": ["mlflow.store.tracking.sqlalchemy_store"],
+}
+"""What each job should find imported; in the order of the pipeline, the order in which it is imported."""
+
+
+def available() -> bool:
+    """Whether steps can be forked here: on Linux only (macOS's libraries do not survive a fork), unless switched off."""
+    return sys.platform == "linux" and os.environ.get("TABPIPE_WARM", "1") != "0"
+
+
+class Warm:
+    """A warm process. Use it as a context manager; leaving it interrupts what still runs."""
+
+    def __init__(self, log: Path):
+        ours, theirs = socket.socketpair()
+        log.parent.mkdir(parents=True, exist_ok=True)
+        preload = [module for modules in NEEDS.values() for module in modules]
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tabpipe.engines.zygote", str(theirs.fileno()), json.dumps(preload)],
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                env={**os.environ, **step_environment()},
+                start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the steps in order
+            )  # fmt: skip
+        theirs.close()
+        self._connection = ours
+        self._answers = ours.makefile("rb")
+        self._lock = threading.Lock()
+        self._count = 0
+        self._done: dict[int, dict[str, Any]] = {}
+        self._arrived = threading.Condition()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def __enter__(self) -> Warm:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self, job: str, argv: list[str], log: Path, env: dict[str, str], code: str | None = None) -> int:
+        """Asks for a job; returns a ticket for `wait`.
+
+        Args:
+            job: Its name in `NEEDS`.
+            argv: Arguments of kfp's executor, or a module and its arguments where `code` is None.
+            log: File that its output is appended to.
+            env: Variables on top of the warm process's own.
+            code: Source of a KFP component.
+        """
+        with self._lock:
+            self._count += 1
+            request = {"id": self._count, "needs": NEEDS.get(job, []), "argv": argv, "env": env, "log": str(log), "code": code}
+            self._connection.sendall(json.dumps(request).encode() + b"\n")
+            return self._count
+
+    def wait(self, ticket: int) -> dict[str, Any]:
+        """Blocks until a job has ended.
+
+        Returns:
+            `exit`, its exit code (negative: the signal that ended it), and `peak_kb`, its peak memory.
+        """
+        with self._arrived:
+            while ticket not in self._done:
+                if self._process.poll() is not None:
+                    return {"id": ticket, "exit": -9, "peak_kb": 0}
+                self._arrived.wait(timeout=1.0)  # bounded, so that Ctrl-C is heard
+            return self._done.pop(ticket)
+
+    def stop(self) -> None:
+        """Ends the warm process and all that it still runs."""
+        if self._process.poll() is None:
+            self._connection.shutdown(socket.SHUT_RDWR)
+            try:
+                self._process.wait(timeout=6)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._answers.close()
+        self._connection.close()
+
+    def _listen(self) -> None:
+        try:
+            for line in self._answers:
+                answer = json.loads(line)
+                with self._arrived:
+                    self._done[answer["id"]] = answer
+                    self._arrived.notify_all()
+        except (OSError, ValueError):
+            pass  # closed by stop()
+        with self._arrived:
+            self._arrived.notify_all()
+
+
+def step_environment() -> dict[str, str]:
+    """Variables that every local step gets: where the project is, and libraries kept quiet."""
+    path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part)
+    return {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}

@@ -1,0 +1,160 @@
+"""A warm Python: imports the heavy packages once and forks a process for each step that it is asked to run.
+
+Started as `python -m tabpipe.engines.zygote FD`, FD being a socket on which requests come as lines of JSON:
+{"id", "needs": [modules], "argv", "env": {}, "log": path, "code": source or null}. With `code`, the child does what
+the shell script of a KFP component does: it writes the source to a file and runs kfp's own executor on it. Without,
+it runs `argv[0]` as a module. The answer is {"id", "exit", "peak_kb"}. When the socket closes, children are
+interrupted and the process ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+GRACE = 2.0
+"""Seconds that an interrupted child has to clean up."""
+
+
+def serve(connection: socket.socket, preload: list[str]) -> None:
+    """Answers requests until the connection closes; imports `preload` while none is waiting.
+
+    Args:
+        connection: The socket.
+        preload: Modules in the order in which they are worth having.
+    """
+    os.environ["_KFP_RUNTIME"] = "true"
+    wake, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    children: dict[int, Any] = {}
+    waiting: list[dict[str, Any]] = []
+    buffer = b""
+    todo = list(preload)
+    while True:
+        idle = not todo and not waiting
+        ready, _, _ = select.select([connection, wake], [], [], None if idle else 0)
+        if wake in ready:
+            os.read(wake, 4096)
+        _reap(children, connection)
+        if connection in ready:
+            data = connection.recv(1 << 16)
+            if not data:
+                return _end(children)
+            buffer += data
+            *lines, buffer = buffer.split(b"\n")
+            waiting += [json.loads(line) for line in lines]
+        if waiting:
+            request = waiting[0]
+            missing = [name for name in request["needs"] if name in todo]
+            if missing:
+                _load(missing[0], todo)
+            else:
+                waiting.pop(0)
+                gc.freeze()  # a collection in a child would touch, and so copy, every page that it shares
+                children[_fork(request, (connection.fileno(), wake, waker))] = request["id"]
+        elif todo:
+            _load(todo[0], todo)
+
+
+def _load(module: str, todo: list[str]) -> None:
+    todo.remove(module)
+    try:
+        importlib.import_module(module)
+    except Exception:
+        traceback.print_exc()  # the step that needs it will say so itself
+
+
+def _reap(children: dict[int, Any], connection: socket.socket) -> None:
+    for pid in list(children):
+        done, status, usage = os.wait4(pid, os.WNOHANG)
+        if done:
+            answer = {"id": children.pop(pid), "exit": os.waitstatus_to_exitcode(status), "peak_kb": usage.ru_maxrss}
+            connection.sendall(json.dumps(answer).encode() + b"\n")
+
+
+def _end(children: dict[int, Any]) -> None:
+    """Interrupts the children as Ctrl-C would, so that they clean up, and kills those that do not end."""
+    signals = [(signal.SIGINT, GRACE), (signal.SIGKILL, GRACE)]
+    for number, patience in signals:
+        for pid in children:
+            os.kill(pid, number)
+        deadline = time.monotonic() + patience
+        while children and time.monotonic() < deadline:
+            for pid in list(children):
+                if os.waitpid(pid, os.WNOHANG)[0]:
+                    del children[pid]
+            time.sleep(0.01)
+
+
+def _fork(request: dict[str, Any], inherited: tuple[int, ...]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for fd in inherited:
+            os.close(fd)
+        _redirect(request["log"])
+        os.environ.update(request["env"])
+        code = _run(request)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        _leave(code)
+    return 0
+
+
+def _redirect(log: str) -> None:
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+
+
+def _run(request: dict[str, Any]) -> int:
+    sys.argv = list(request["argv"])
+    if request["code"] is None:
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=False)
+        return 0
+    from kfp.dsl.executor_main import executor_main
+
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "ephemeral_component.py"
+        program.write_text(request["code"])
+        sys.argv = ["executor_main", "--component_module_path", str(program), *sys.argv]
+        executor_main()
+    return 0
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends without the interpreter's tear-down, which would touch every shared page."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])), json.loads(sys.argv[2]))

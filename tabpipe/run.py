@@ -1,0 +1,298 @@
+"""One run of a pipeline on this machine, from the command line's words to the summary."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from components.common.errors import Refusal
+from components.common.sources import resolve
+from components.common.step import REFUSED
+from tabpipe import tracker
+from tabpipe.config import STEPS, UseCase, find_config, load
+from tabpipe.engines import warm
+from tabpipe.images import ROOT, image_of
+from tabpipe.screen import Screen, error_lines, metrics_table, shorter
+from tabpipe.selection import parents_of, prune, select
+from tabpipe.workspace import Workspace, home, link_or_copy, point, write_json
+
+ENDED_BY_SIGNAL = 130
+
+
+@dataclass
+class Options:
+    """What the command line asks for."""
+
+    config: str
+    source: str | None = None
+    overrides: list[str] = field(default_factory=list)
+    steps: list[str] | None = None
+    start: str | None = None
+    force: bool = False
+    json: bool = False
+
+
+class Run:
+    """A run under way.
+
+    Args:
+        options: What is asked for.
+        use_case: The config, overrides included.
+    """
+
+    def __init__(self, options: Options, use_case: UseCase):
+        self.options, self.use_case = options, use_case
+        self.name = find_config(options.config).stem
+        self.started = time.time()
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self.started))
+        self.run_id = f"{stamp}-{os.urandom(2).hex()}"
+        self.workspace = Workspace(self.name, self.run_id)
+        self.screen = Screen(sys.stderr if options.json else sys.stdout, self.workspace.log)
+        self.outputs: dict[str, dict[str, Any]] = {}
+        self.error: str | None = None
+        self.warm: warm.Warm | None = None
+        self.tracking: int | None = None
+        self.reference = ""
+        self.checksum = ""
+
+    def execute(self) -> int:
+        """Runs the pipeline, tells of it on the screen, in MLflow and in the run's folder; returns the exit code."""
+        state, spool = "failed", tracker.spool(self.run_id)
+        arguments = self.use_case.arguments()
+        names = [name for name in STEPS if name in arguments]
+        self.screen.say(f"{self.name} · {self.use_case.download.source} · run {self.run_id}")
+        self.screen.open(names)
+        write_json(spool / "open.json", self._opening())
+        try:
+            state = "succeeded" if self._steps(arguments, spool) else "failed"
+        except Refusal as refusal:
+            self._fail_running(str(refusal))
+        except KeyboardInterrupt:
+            state = "interrupted"
+            self._fail_running("interrupted; what the steps before have made is kept, and the next run goes on from there")
+        finally:
+            self.screen.close()
+            summary = self._summary(state)
+            self._close(summary, spool)
+        self._tell(summary)
+        return {"succeeded": 0, "interrupted": ENDED_BY_SIGNAL}.get(state, 1)
+
+    def _steps(self, arguments: dict[str, Any], spool: Path) -> bool:
+        """Resolves the source, selects steps and lets the engine run them."""
+        if self._frozen_source():
+            self.checksum = self.workspace.last.get("checksum", "")
+        else:
+            self.screen.started("download")
+            source = arguments["download"]["source"]
+            self.checksum = resolve(source, home() / "store", self._progress).checksum
+        self.reference = "" if self.use_case.check_data.drift.reference else self.workspace.reference_for(self.checksum)
+        parameters = {**arguments, "checksum": self.checksum, "reference": self.reference}
+        images = {name: image_of(name) for name in arguments}
+        fingerprint = hashlib.sha256(json.dumps([parameters, images], sort_keys=True).encode()).hexdigest()
+        if self.options.force or fingerprint != self.workspace.last.get("fingerprint"):
+            self._warm()  # something will run: load the heavy packages while kfp is loaded here
+
+        from tabpipe.engines.local import Session, run_pipeline
+        from tabpipe.pipelines import training_spec
+
+        spec = training_spec("tsne" in arguments)
+        selection = select(parents_of(spec), self.options.steps, self.options.start)
+        frozen = self._frozen_keys(selection.frozen)
+        prune(spec, selection)
+        session = Session(
+            root=home() / "kfp", log=self.workspace.log, spool=spool, warm=self._warm,
+            env={"TABPIPE_STORE": str(home() / "store"), "MLFLOW_TRACKING_URI": tracker.tracking_uri()},
+            forced=selection.run if self.options.force else frozenset(), frozen=frozen,
+            on_start=self.screen.started, on_launched=self._launched, on_end=self._ended, on_fail=self._failed,
+        )  # fmt: skip
+        succeeded = run_pipeline(spec, parameters, session, self.workspace.log("engine"))
+        if succeeded and selection.whole:
+            self.workspace.finished(fingerprint, self.checksum)
+        return succeeded
+
+    def _frozen_source(self) -> bool:
+        """Whether the source need not be looked at, since download does not run."""
+        chosen = self.options.steps or ([self.options.start] if self.options.start else ["download"])
+        return "download" not in chosen
+
+    def _frozen_keys(self, steps: frozenset[str]) -> dict[str, str]:
+        keys = self.workspace.last.get("keys", {})
+        for step in steps:
+            if step not in keys:
+                raise Refusal(f"{step} has no outputs from an earlier run to take", where="command line",
+                              mend=f"run the whole pipeline once, or add {step} to --steps")  # fmt: skip
+        return {step: keys[step] for step in steps}
+
+    def _warm(self) -> warm.Warm | None:
+        if self.warm is None and warm.available():
+            self.warm = warm.Warm(self.workspace.log("engine"))
+        return self.warm
+
+    def _progress(self, text: str) -> None:
+        log = self.workspace.log("download")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        from components.common.step import PROGRESS
+
+        with log.open("a") as file:
+            file.write(f"{PROGRESS}{text}\n")
+
+    def _launched(self, step: str) -> None:
+        """Lets the tracker work beside the longest step, once what that step needs is loaded."""
+        if step == "train":
+            self._start_tracker()
+
+    def _start_tracker(self) -> None:
+        if self.tracking is None and self.warm is not None:
+            folder = str(tracker.spool(self.run_id))
+            self.tracking = self.warm.start("tracker", ["tabpipe.tracker", folder], self.workspace.log("tracker"), {})
+
+    def _ended(self, step: str, key: str, outputs: dict[str, Any], cached: bool) -> None:
+        self.outputs[step] = outputs
+        self.workspace.remember(step, key)
+        self._keep_reports(step, {name: Path(value.uri) for name, value in outputs.items() if _is_html(value)})
+        if step == "check_data" and not cached:
+            accepted = outputs["accepted"]
+            self.workspace.accept(self.checksum, Path(accepted.path), accepted.metadata["digest"], self.reference)
+        self.screen.ended(step, "succeeded", key=key, cached=cached, note=_note(step, outputs))
+
+    def _failed(self, step: str, code: int, folder: Path) -> None:
+        log = self.workspace.log(step)
+        self.error = failure_message(step, code, log)
+        report = folder / "report"
+        if report.is_file():
+            kept = self._keep_reports(step, {"report": report})
+            self.error = self.error.replace(str(report), shorter(kept))
+        self.screen.ended(step, "failed")
+
+    def _fail_running(self, message: str) -> None:
+        self.error = self.error or message
+        for step in self.screen.steps.values():
+            if step.state == "running":
+                self.screen.ended(step.name, "failed")
+
+    def _keep_reports(self, step: str, pages: dict[str, Path]) -> Path | None:
+        """Gives HTML outputs a name that a browser knows, in the run's folder."""
+        kept = None
+        for path in pages.values():
+            kept = self.workspace.run / "reports" / f"{step}.html"
+            link_or_copy(path, kept)
+        return kept
+
+    def _opening(self) -> dict[str, Any]:
+        """What the tracker must know at a run's start."""
+        with contextlib.suppress(OSError):
+            commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True).stdout
+        tags = {"mlflow.source.name": "tabpipe", "mlflow.source.type": "LOCAL", "mlflow.source.git.commit": commit.strip(),
+                "mlflow.user": os.environ.get("USER", ""), "tabpipe.use_case": self.name}  # fmt: skip
+        return {"use_case": self.name, "run_id": self.run_id, "pid": os.getpid(), "started": self.started,
+                "tags": {key: value for key, value in tags.items() if value}}  # fmt: skip
+
+    def _summary(self, state: str) -> dict[str, Any]:
+        metrics = {split: dict(self.outputs[step]["metrics"].metadata)
+                   for split, step in (("validation", "train"), ("test", "evaluate")) if step in self.outputs}  # fmt: skip
+        model = self.outputs["train"]["model"].path if "train" in self.outputs else None
+        reports = {path.stem: str(path) for path in sorted((self.workspace.run / "reports").glob("*.html"))}
+        return {
+            "run_id": self.run_id, "use_case": self.name, "state": state, "started": self.started,
+            "seconds": round(time.time() - self.started, 3), "source": self.use_case.download.source,
+            "checksum": self.checksum, "overrides": self.options.overrides,
+            "steps": [{"name": step.name, "state": step.state, "seconds": step.seconds, "cached": step.cached}
+                      for step in self.screen.steps.values()],
+            "metrics": metrics, "model": model, "reports": reports, "error": self.error,
+        }  # fmt: skip
+
+    def _close(self, summary: dict[str, Any], spool: Path) -> None:
+        """Writes the summary and lets MLflow have it; a run that was cached throughout does not wait for that."""
+        if summary["model"]:
+            point(self.workspace.run / "model", Path(summary["model"]))
+        write_json(self.workspace.run / "config.json", self.use_case.model_dump(mode="json"))
+        write_json(self.workspace.run / "summary.json", summary)
+        if summary["state"] == "succeeded" and summary["model"]:
+            point(self.workspace.root / "latest", self.workspace.run)
+        steps = [vars(step) for step in self.screen.steps.values() if step.state in ("succeeded", "failed")]
+        scores = {f"{split}_{name}": value for split, values in summary["metrics"].items() for name, value in values.items()}
+        write_json(spool / "close.json", {
+            "state": summary["state"], "ended": time.time(), "steps": steps, "metrics": scores,
+            "params": self.use_case.model_dump(mode="json"),
+            "tags": {"tabpipe.checksum": self.checksum, **({"tabpipe.error": self.error} if self.error else {})},
+            "files": [[str(self.workspace.run / name), "", name] for name in ("summary.json", "config.json")],
+        })  # fmt: skip
+        if self.warm is not None:
+            self._start_tracker()
+            self.warm.wait(self.tracking)
+            self.warm.stop()
+        else:
+            self._track_detached(spool, wait=any(not step["cached"] for step in steps))
+
+    def _track_detached(self, spool: Path, wait: bool) -> None:
+        """Tracks from a process of its own."""
+        log = self.workspace.log("tracker")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a") as output:
+            process = subprocess.Popen([sys.executable, "-m", "tabpipe.tracker", str(spool)], cwd=ROOT, stdin=subprocess.DEVNULL,
+                                       stdout=output, stderr=output, start_new_session=True,
+                                       env={**os.environ, **warm.step_environment()})  # fmt: skip
+        if wait:
+            process.wait()
+
+    def _tell(self, summary: dict[str, Any]) -> None:
+        """Prints the end of a run: its metrics and where things are, or what went wrong."""
+        say = self.screen.say
+        if summary["state"] == "succeeded":
+            lines = metrics_table(summary["metrics"], self.workspace.previous_summary())
+            say("\n".join(["", *lines, ""]) if lines else "")
+            if summary["model"]:
+                say(f"  model    {shorter(self.workspace.run / 'model')}")
+            for path in summary["reports"].values():
+                say(f"  report   {shorter(path)}")
+            say(f"  {summary['seconds']:.2f} s; `make ui` shows all runs")
+        else:
+            print(f"\n{error_lines(self.error or 'failed')}\n  logs:  {shorter(self.workspace.run / 'logs')}", file=sys.stderr)
+        if self.options.json:
+            print(json.dumps(summary))
+
+
+def _is_html(value: Any) -> bool:
+    return getattr(value, "schema_title", "") == "system.HTML"
+
+
+def _note(step: str, outputs: dict[str, Any]) -> str:
+    """A few words on what a step did."""
+    if step == "download" and outputs["table"].metadata.get("generated"):
+        return "a table generated by tabpipe, not real data"
+    if "metrics" not in outputs:
+        return ""
+    values = outputs["metrics"].metadata
+    if step == "check_data" and values.get("warnings"):
+        return f"{values['warnings']:.0f} warnings, see its report"
+    if step == "preprocess" and "rows_in" in values:
+        return f"{values['rows_out']:,.0f} of {values['rows_in']:,.0f} rows kept"
+    return ""
+
+
+def failure_message(step: str, code: int, log: Path) -> str:
+    """A failed step's own message, or the last line of its log."""
+    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    for line in reversed(lines):
+        if line.startswith(REFUSED):
+            return json.loads(line[len(REFUSED) :])["message"]
+    if code < 0:
+        return f"{step} was ended by signal {-code}\n  mend:  if memory ran out, use a smaller table or a larger machine"
+    last = next((line for line in reversed(lines) if line.strip()), "no message")
+    return f"{step} failed unexpectedly: {last}\n  mend:  its log {shorter(log)} has the stack trace"
+
+
+def run(options: Options) -> int:
+    """Runs a use case; returns the exit code."""
+    overrides = list(options.overrides)
+    if options.source is not None:
+        overrides.append(f"download.source={json.dumps(options.source)}")
+    return Run(options, load(options.config, overrides)).execute()

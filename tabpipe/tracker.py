@@ -1,0 +1,175 @@
+"""Writes what runs have spooled to MLflow: a parent run per pipeline run, a child run per step.
+
+A run's folder in the spool holds open.json from its start, one file per step that has ended, and close.json from its
+end. The tracker follows it beside the run's next steps, so that nobody waits for MLflow; what it could not write is
+written by the next one. `python -m tabpipe.tracker FOLDER…` follows runs that are under way or over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from components.common import tracking
+from tabpipe.workspace import home, read_json, write_json
+
+POLL = 0.02
+"""Seconds between two looks for new records."""
+_STATUS = {"succeeded": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
+
+
+def tracking_uri() -> str:
+    """The tracking store: MLFLOW_TRACKING_URI, or SQLite beside the outputs."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+
+
+def spool(run_id: str = "") -> Path:
+    """The folder of a run's records, or of all runs'."""
+    return home() / "spool" / run_id
+
+
+def follow(folder: Path) -> None:
+    """Writes a run's records as they come, until the run is closed or its process is gone."""
+    with _alone(folder) as alone:
+        if not alone:
+            return
+        opened = read_json(folder / "open.json", None)
+        if opened is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        writer = _Writer(folder, opened)
+        while True:
+            closed = read_json(folder / "close.json", None)
+            writer.write_ended_steps()
+            if closed is None and not _alive(opened["pid"]):
+                closed = read_json(folder / "close.json", {"state": "interrupted", "ended": time.time()})
+                writer.write_ended_steps()
+            if closed is not None:
+                writer.close(closed)
+                shutil.rmtree(folder, ignore_errors=True)
+                return
+            time.sleep(POLL)
+
+
+def flush() -> int:
+    """Writes all that earlier runs have left; returns the number of runs."""
+    folders = sorted(path for path in spool().glob("*") if path.is_dir())
+    for folder in folders:
+        follow(folder)
+    return len(folders)
+
+
+class _Writer:
+    """The MLflow runs of one pipeline run."""
+
+    def __init__(self, folder: Path, opened: dict[str, Any]):
+        from mlflow import MlflowClient
+
+        self.folder, self.opened = folder, opened
+        os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
+        self.client = MlflowClient()
+        state = read_json(folder / "state.json", {})
+        self.experiment = state.get("experiment") or self._experiment(opened["use_case"])
+        self.parent = state.get("parent") or self._create(opened["run_id"], opened["started"], opened["tags"])
+        write_json(folder / "state.json", {"experiment": self.experiment, "parent": self.parent})
+        os.environ["MLFLOW_EXPERIMENT_ID"] = self.experiment
+
+    def _experiment(self, name: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return found.experiment_id
+        local = tracking_uri().startswith("sqlite")
+        try:
+            return self.client.create_experiment(name, (home() / "mlartifacts" / name).as_uri() if local else None)
+        except MlflowException:  # another run was quicker
+            return self.client.get_experiment_by_name(name).experiment_id
+
+    def _create(self, name: str, started: float, tags: dict[str, str]) -> str:
+        return self.client.create_run(self.experiment, int(started * 1000), tags, name).info.run_id
+
+    def write_ended_steps(self) -> None:
+        """Writes the records that have come, in the order in which their steps began."""
+        files = (path for path in self.folder.glob("*.json") if path.stem not in ("open", "close", "state"))
+        records = [(read_json(path, None), path) for path in files]
+        for value, path in sorted(((v, p) for v, p in records if v), key=lambda pair: pair[0]["started"]):
+            self._write_step(tracking.Record(**value))
+            path.unlink()
+
+    def _write_step(self, record: tracking.Record) -> None:
+        """Creates the step's run and lets the step's own code write into it, found by the environment."""
+        tags = {"mlflow.parentRunId": self.parent, "tabpipe.step": record.name}
+        run_id = self._create(record.name, record.started, tags)
+        os.environ["MLFLOW_RUN_ID"] = run_id
+        tracking.write(record)
+        self.client.set_terminated(run_id, record.status, int(record.ended * 1000))
+
+    def _write_cached(self, step: dict[str, Any]) -> None:
+        """A run for a step that was served from the cache, linked to the run that made its outputs."""
+        made_by = self.client.search_runs([self.experiment], f"tags.`tabpipe.key` = '{step['key']}'", max_results=1)
+        tags = {"mlflow.parentRunId": self.parent, "tabpipe.step": step["name"], "tabpipe.cached": "true"}
+        if made_by:
+            tags["tabpipe.made_by"] = made_by[0].info.run_id
+        run_id = self._create(step["name"], step["started"], tags)
+        self.client.set_terminated(run_id, "FINISHED", int(step["started"] * 1000))
+
+    def close(self, closed: dict[str, Any]) -> None:
+        """Ends the parent run, with the metrics and parameters of the whole."""
+        children = {}
+        for run in self.client.search_runs([self.experiment], f"tags.`mlflow.parentRunId` = '{self.parent}'"):
+            children.setdefault(run.data.tags.get("tabpipe.step"), run.info.run_id)
+        for step in closed.get("steps", []):
+            if step["cached"] and step["name"] not in children:
+                self._write_cached(step)
+            elif step["state"] == "succeeded" and step["key"] and step["name"] in children:
+                self.client.set_tag(children[step["name"]], "tabpipe.key", step["key"])
+        record = tracking.Record(name=self.opened["run_id"], started=self.opened["started"], ended=closed["ended"])
+        record.params(closed.get("params", {}))
+        record.metrics(closed.get("metrics", {}))
+        record.tags.update(closed.get("tags", {}))
+        record.files = closed.get("files", [])
+        tracking.log(self.client, self.parent, record)
+        self.client.set_terminated(self.parent, _STATUS.get(closed["state"], "FAILED"), int(closed["ended"] * 1000))
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Gives whether this process is the only tracker of the folder."""
+    try:
+        lock = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield folder.exists()
+    finally:
+        os.close(lock)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        follow(Path(name))
+    flush()

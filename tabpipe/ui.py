@@ -1,0 +1,24 @@
+"""MLflow's own user interface on the tracked runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from tabpipe import tracker
+from tabpipe.engines.warm import step_environment
+from tabpipe.workspace import home
+
+
+def serve(port: int) -> int:
+    """Serves MLflow on 127.0.0.1 until interrupted; returns its exit code."""
+    home().mkdir(parents=True, exist_ok=True)
+    tracker.flush()
+    print(f"MLflow: http://127.0.0.1:{port}  (Ctrl-C ends it)", flush=True)
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port),
+               "--backend-store-uri", tracker.tracking_uri(), "--workers", "1"]  # fmt: skip
+    try:
+        return subprocess.run(command, env={**os.environ, **step_environment()}).returncode
+    except KeyboardInterrupt:
+        return 0

@@ -1,0 +1,130 @@
+"""Where runs leave what they make, and what the next run needs to know of the last.
+
+    output/                      TABPIPE_HOME
+        mlflow.db, mlartifacts/  the tracking store
+        kfp/                     outputs of steps, as kfp.local lays them out, and its cache
+        store/                   downloaded sources by content
+        spool/                   tracking records on their way to MLflow
+        USE_CASE/
+            last.json            cache keys of each step's latest good outputs, and the fingerprint of the last run
+            accepted.json        the data that passed its checks, newest last
+            accepted/            those tables by content: references for the next data
+            latest -> runs/ID
+            runs/ID/             summary.json, config.yaml, reports/, logs/, model
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from components.common.tables import written_whole
+from tabpipe.images import ROOT
+
+_KEPT_REFERENCES = 5
+
+
+def home() -> Path:
+    """The folder for all outputs: TABPIPE_HOME, or output/ in the project."""
+    return Path(os.environ.get("TABPIPE_HOME") or ROOT / "output").absolute()
+
+
+def read_json(path: Path, default: Any) -> Any:
+    """A JSON file's value; `default` where the file is absent or damaged."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return default
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a JSON file whole or not at all."""
+    with written_whole(path) as beside:
+        beside.write_text(json.dumps(value, indent=1, default=str) + "\n")
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Makes `target` the same file as `source`, or a copy where the file system has no links."""
+    with written_whole(target) as beside:
+        try:
+            os.link(source, beside)
+        except OSError:
+            shutil.copyfile(source, beside)
+
+
+class Workspace:
+    """The folder of one use case, and the run that is being made in it.
+
+    Args:
+        use_case: Name of the use case.
+        run_id: Id of the run.
+    """
+
+    def __init__(self, use_case: str, run_id: str):
+        self.home = home()
+        self.root = self.home / use_case
+        self.run = self.root / "runs" / run_id
+        self.run_id = run_id
+        self.last: dict[str, Any] = read_json(self.root / "last.json", {})
+
+    def log(self, step: str) -> Path:
+        """The log of a step of this run."""
+        return self.run / "logs" / f"{step}.log"
+
+    def remember(self, step: str, key: str) -> None:
+        """Notes the cache key of a step's good outputs, for later runs of single steps."""
+        self.last.setdefault("keys", {})[step] = key
+        write_json(self.root / "last.json", self.last)
+
+    def finished(self, fingerprint: str, checksum: str) -> None:
+        """Notes that a whole run with this fingerprint, on data of this checksum, has ended well."""
+        self.last.update(fingerprint=fingerprint, checksum=checksum)
+        write_json(self.root / "last.json", self.last)
+
+    def reference_for(self, checksum: str) -> str:
+        """The table that data of this checksum are compared with.
+
+        That is the newest accepted table of other data. Data that were accepted before keep the reference that they
+        were compared with, so that an unchanged rerun is served from the cache.
+
+        Returns:
+            A path, or "" for the first data.
+        """
+        accepted = read_json(self.root / "accepted.json", [])
+        if accepted and accepted[-1]["checksum"] == checksum:
+            reference = accepted[-1]["reference"]
+        else:
+            reference = accepted[-1]["table"] if accepted else ""
+        return reference if reference and Path(reference).is_file() else ""
+
+    def accept(self, checksum: str, table: Path, digest: str, reference: str) -> None:
+        """Notes that a table passed its checks; it is the reference of the next other data."""
+        accepted = read_json(self.root / "accepted.json", [])
+        kept = self.root / "accepted" / f"{digest}.parquet"
+        if accepted and accepted[-1]["checksum"] == checksum:
+            accepted.pop()
+        if not kept.is_file():
+            link_or_copy(table, kept)
+        accepted.append({"checksum": checksum, "table": str(kept), "reference": reference})
+        write_json(self.root / "accepted.json", accepted[-_KEPT_REFERENCES:])
+        used = {Path(path) for entry in accepted[-_KEPT_REFERENCES:] for path in (entry["table"], entry["reference"])}
+        for old in set(kept.parent.glob("*.parquet")) - used:
+            old.unlink(missing_ok=True)
+
+    def previous_summary(self) -> dict[str, Any] | None:
+        """The summary of the newest successful run before this one."""
+        runs = sorted((self.root / "runs").glob("*/summary.json"), reverse=True)
+        for path in runs:
+            summary = read_json(path, {})
+            if path.parent.name < self.run_id and summary.get("state") == "succeeded" and summary.get("metrics"):
+                return summary
+        return None
+
+
+def point(link: Path, target: Path) -> None:
+    """Makes `link` a symbolic link to `target`, in one step."""
+    with written_whole(link) as beside:
+        beside.symlink_to(os.path.relpath(target, link.parent), target_is_directory=target.is_dir())

@@ -1,0 +1,105 @@
+"""Configs: what is accepted, what is refused and in which words, and what each step gets to see."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.common.errors import Refusal
+from tabpipe.cli import main
+from tabpipe.config import UseCase, load
+
+ROOT = Path(__file__).resolve().parent.parent
+USE_CASES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
+
+
+def write(tmp_path, change=lambda values: None):
+    values = yaml.safe_load((ROOT / "config" / "iris.yaml").read_text())
+    change(values)
+    path = tmp_path / "case.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", USE_CASES)
+def test_every_use_case_that_ships_is_accepted(name):
+    assert load(name).arguments()["train"]["target"]
+
+
+def test_the_schema_for_editors_is_that_of_the_code():
+    assert json.loads((ROOT / "config" / "schema.json").read_text()) == UseCase.model_json_schema()
+
+
+def test_an_override_replaces_one_value():
+    assert load("music_genres", ["train.n_estimators=200"]).train.hyperparameters["n_estimators"] == 200
+
+
+def test_another_model_can_be_chosen_without_its_predecessor_s_hyperparameters():
+    changed = load("music_genres", ["train.model=linear", "train.n_estimators=null", "train.max_depth=null", "train.C=2"])
+    assert changed.train.hyperparameters == {"C": 2}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        pytest.param(["trian.seed=1"], ["unknown key 'trian'", "'train'"], id="section"),
+        pytest.param(["check_data.rows.minimum=1"], ["check_data.rows.minimum", "'min'"], id="nested-key"),
+        pytest.param(["train.n_estimator=5"], ["train.n_estimator", "'n_estimators'"], id="hyperparameter"),
+        pytest.param(["train.model=random_forrest"], ["random_forrest", "'random_forest'"], id="model"),
+        pytest.param(["segregate.seed=many"], ["segregate.seed", "many", "integer"], id="type"),
+        pytest.param(["segregate.test_size=1.5"], ["segregate.test_size", "1.5", "less than 1"], id="impossible-split"),
+        pytest.param(["target=gnre"], ["gnre", "'genre'"], id="target"),
+        pytest.param(["preprocess.bounds={tepmo: [1, 2]}"], ["tepmo", "'tempo'"], id="column"),
+        pytest.param(["check_data.columns.key.range=[5, 1]"], ["check_data.columns.key.range", "5", "above"], id="range"),
+        pytest.param(["columns.key=numeric"], ["columns.key", "numeric", "numerical"], id="kind"),
+        pytest.param(["whatever"], ["whatever", "dotted.name=value"], id="grammar"),
+    ],
+)
+def test_a_wrong_override_is_refused_by_name_value_and_rule(overrides, words):
+    with pytest.raises(Refusal) as refused:
+        load("music_genres", overrides)
+    for word in words:
+        assert word in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("target: [", ["case.yaml"], id="no-yaml"),
+        pytest.param("- a\n- b\n", ["case.yaml", "not a mapping"], id="a-list"),
+        pytest.param("target: a\ntarget: b\n", ["case.yaml", "target"], id="doubled-key"),
+        pytest.param("target: a\n", ["case.yaml", "missing"], id="no-columns"),
+    ],
+)
+def test_a_broken_file_is_refused_by_its_name(tmp_path, text, words):
+    path = tmp_path / "case.yaml"
+    path.write_text(text)
+    with pytest.raises(Refusal) as refused:
+        load(str(path))
+    for word in words:
+        assert word in str(refused.value)
+
+
+def test_a_misspelt_use_case_is_refused_with_the_nearest(capsys):
+    assert main(["run", "music_genre"]) == 2
+    assert "did you mean 'music_genres'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "seen_by"),
+    [
+        pytest.param(lambda v: v["train"].update(C=2.0), {"train"}, id="hyperparameter"),
+        pytest.param(lambda v: v.update(segregate={"seed": 7}), {"segregate"}, id="split"),
+        pytest.param(lambda v: v["check_data"]["rows"].update(min=5), {"check_data"}, id="check"),
+        pytest.param(lambda v: v.update(preprocess={"drop_duplicates": False}), {"preprocess"}, id="cleaning"),
+        pytest.param(lambda v: v["download"].update(delimiter=";"), {"download"}, id="source"),
+        pytest.param(lambda v: v.update(evaluate={"min_slice_rows": 3}), {"evaluate"}, id="evaluation"),
+        pytest.param(lambda v: v["tsne"].update(perplexity=5), {"tsne"}, id="picture"),
+        pytest.param(lambda v: v.update(description="other"), set(), id="description"),
+    ],
+)
+def test_a_change_is_seen_by_the_steps_that_it_concerns_and_no_other(tmp_path, change, seen_by):
+    before = load("iris").arguments()
+    after = load(write(tmp_path, change)).arguments()
+    assert {step for step in before if before[step] != after[step]} == seen_by
