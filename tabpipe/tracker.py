@@ -22,6 +22,7 @@ from tabpipe.workspace import home, read_json, write_json
 
 POLL = 0.02
 """Seconds between two looks for new records."""
+_COMMIT = "mlflow.source.git.commit"
 _STATUS = {"succeeded": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 
 
@@ -96,6 +97,12 @@ class _Writer:
     def _create(self, name: str, started: float, tags: dict[str, str]) -> str:
         return self.client.create_run(self.experiment, int(started * 1000), tags, name).info.run_id
 
+    def _child_tags(self, step: str) -> dict[str, str]:
+        tags = {"mlflow.parentRunId": self.parent, "tabpipe.step": step}
+        if commit := self.opened["tags"].get(_COMMIT):
+            tags[_COMMIT] = commit
+        return tags
+
     def write_ended_steps(self) -> None:
         """Writes the records that have come, in the order in which their steps began."""
         files = (path for path in self.folder.glob("*.json") if path.stem not in ("open", "close", "state"))
@@ -106,8 +113,7 @@ class _Writer:
 
     def _write_step(self, record: tracking.Record) -> None:
         """Creates the step's run and lets the step's own code write into it, found by the environment."""
-        tags = {"mlflow.parentRunId": self.parent, "tabpipe.step": record.name}
-        run_id = self._create(record.name, record.started, tags)
+        run_id = self._create(record.name, record.started, self._child_tags(record.name))
         os.environ["MLFLOW_RUN_ID"] = run_id
         tracking.write(record)
         self.client.set_terminated(run_id, record.status, int(record.ended * 1000))
@@ -115,7 +121,7 @@ class _Writer:
     def _write_cached(self, step: dict[str, Any]) -> None:
         """A run for a step that was served from the cache, linked to the run that made its outputs."""
         made_by = self.client.search_runs([self.experiment], f"tags.`tabpipe.key` = '{step['key']}'", max_results=1)
-        tags = {"mlflow.parentRunId": self.parent, "tabpipe.step": step["name"], "tabpipe.cached": "true"}
+        tags = {**self._child_tags(step["name"]), "tabpipe.cached": "true"}
         if made_by:
             tags["tabpipe.made_by"] = made_by[0].info.run_id
         run_id = self._create(step["name"], step["started"], tags)

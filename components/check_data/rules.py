@@ -121,12 +121,16 @@ def _presence(series: pd.Series, column: str, rules: ColumnCheck, is_target: boo
         rule, good = f"at most {allowed:.3%} of the values are missing", count <= allowed * total
     all_missing = count == total
     severity: Severity = "error" if is_target or all_missing else rules.severity
-    observed = "every value is missing" if all_missing else f"{_rows_of(count, total)} missing" if count else "none missing"
+    observed = (
+        "every value is missing" if all_missing else f"{_rows_of(count, total)} missing" if count else "none missing"
+    )
     share = np.ceil(count / total * 100) / 100
     mend = ("remove such rows: preprocess.drop_missing_target=true" if is_target else
             f"take the column out of columns, or mend the source of {column}" if all_missing else
             f"fill them (preprocess.fill.{column}) or allow them (check_data.columns.{column}.missing={share:g})")  # fmt: skip
-    yield _of_rows("missing", column, rule, None if good and not all_missing else missing, series, severity, observed, mend)
+    yield _of_rows(
+        "missing", column, rule, None if good and not all_missing else missing, series, severity, observed, mend
+    )
     if rules.unique:
         repeated = series.duplicated().to_numpy() & ~missing
         count = int(repeated.sum())
@@ -213,7 +217,11 @@ def _target(series: pd.Series, column: str, section: CheckDataArgument) -> Itera
     if section.task == "classification":
         lone = counts.index[counts < 2]
         named = shorten(", ".join(sorted(repr(as_class(value)) for value in lone)), 200)
-        observed = f"one row only: {named}" if len(lone) else f"the smallest has {figures(int(counts.min() if len(counts) else 0))}"
+        observed = (
+            f"one row only: {named}"
+            if len(lone)
+            else f"the smallest has {figures(int(counts.min() if len(counts) else 0))}"
+        )
         yield _of_rows("class sizes", column, "every class has at least two rows, as stratified splits need",
                        series.isin(lone).to_numpy() if len(lone) else None, series, "error", observed,
                        "remove such rows, or find more of them")  # fmt: skip

@@ -203,7 +203,7 @@ def _spread(
     peak = max(float(shares[0].max()), float(shares[1].max())) or 1.0
     share_ticks = [(tick, f"{tick * 100:.3g}%") for tick in ticks(0, peak, 3)]
     left = max(text_width(text) for _, text in share_ticks) + 12
-    frame = Frame(left, 8, width - left - 10, height - 30, (low, high), (0, peak * 1.04))
+    frame = Frame(left, 8, width - left - 10, height - 30, (low, high), (0, peak * (1.15 if any(cut) else 1.04)))
     x_ticks = make_ticks(low, high, max(int(frame.width // 58), 2))
     if bins == high - low:  # a bin for each whole number
         x_ticks = [tick for tick in x_ticks if tick[0] == round(tick[0])]

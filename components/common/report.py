@@ -109,18 +109,18 @@ def table(
                   "</tbody></table></div>")  # fmt: skip
 
 
-def figure(svg: str, caption: Any = "", detail: Any = "", *, wide: bool = False) -> Markup:
+def figure(svg: str, caption: Any = "", detail: Any = "", *, size: Literal["", "wide", "tall"] = "") -> Markup:
     """A chart of components.common.charts with its caption.
 
     Args:
         svg: The chart; the one argument of this module that is taken as it is.
         caption: What it shows.
         detail: A remark in smaller type beside the caption.
-        wide: Whether it takes a gallery's whole width.
+        size: In a gallery, wide takes its whole width and tall the height of two others.
     """
     small = f"<small>{_inline(detail)}</small>" if detail else ""
     words = f"<figcaption>{_inline(caption)}{small}</figcaption>" if caption or detail else ""
-    return Markup(f'<figure class="panel{" wide" if wide else ""}">{words}{svg}</figure>')
+    return Markup(f'<figure class="panel{f" {size}" if size else ""}">{words}{svg}</figure>')
 
 
 def gallery(*figures: str, least: int = 300) -> Markup:
@@ -159,7 +159,7 @@ def write_page(path: str | os.PathLike[str], content: str) -> None:
 
 
 def _block(block: Any) -> str:
-    return block if isinstance(block, Markup) else text(block)
+    return block if isinstance(block, Markup) else text(block) if block else ""
 
 
 def _inline(value: Any) -> str:

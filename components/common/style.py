@@ -59,7 +59,8 @@ font-size:16px;background:currentColor}.verdict i b{color:var(--panel)}
 overflow-wrap:anywhere}dl{margin:0}
 .scroll{overflow-x:auto;margin:12px 0}
 table{border-collapse:collapse;width:100%;font-size:13.5px;font-variant-numeric:tabular-nums}
-th,td{text-align:left;padding:8px 12px;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
+th,td{text-align:left;padding:8px 12px;border-bottom:1px solid var(--line);vertical-align:top;
+overflow-wrap:break-word;max-width:440px}
 th{padding:0;color:var(--soft);font-weight:600;white-space:nowrap}tr:last-child td{border-bottom:0}
 tbody tr:hover{background:var(--hover)}th.num,td.num{text-align:right}td.num{white-space:nowrap}
 th button{all:unset;cursor:pointer;padding:9px 12px;display:block}
@@ -75,9 +76,9 @@ color:var(--none);background:var(--none-bg)}.badge.passed{color:var(--good);back
 figure{margin:0;padding:14px 16px 10px;min-width:0}figcaption{font-weight:600;font-size:13.5px;overflow-wrap:anywhere;
 margin-bottom:6px}figcaption small{color:var(--soft);font-weight:400;font-size:12.5px;margin-left:6px}
 section>figure,main>figure{margin:12px 0;width:fit-content;max-width:100%;overflow-x:auto}
-.gallery{display:grid;gap:14px;grid-template-columns:repeat(auto-fill,minmax(min(100%,var(--least)),1fr));margin:12px 0}
-.gallery .chart{width:100%}
-.gallery .wide{grid-column:1/-1;overflow-x:auto}.gallery .wide .chart{width:auto}
+.gallery{display:grid;gap:14px;grid-template-columns:repeat(auto-fill,minmax(min(100%,var(--least)),1fr));margin:12px 0;
+grid-auto-flow:dense}.gallery .chart{width:100%}
+.gallery .tall{grid-row:span 2}.gallery .wide{grid-column:1/-1;overflow-x:auto}.gallery .wide .chart{width:auto}
 @media (max-width:600px){main{padding:20px 14px 40px}h1{font-size:23px}.gallery{gap:10px}}
 @media print{:root{--paper:#fff;--panel:#fff}main{max-width:none;padding:0}.panel,tr,.verdict{break-inside:avoid}
 h2{break-after:avoid}th button::after{content:none}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}

@@ -52,7 +52,10 @@ class Columns(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         columns = {}
         for name, kind in self.kinds.items():
             if name in X.columns:
-                columns[name] = _TYPED[kind](X[name])
+                try:
+                    columns[name] = _TYPED[kind](X[name])
+                except (ValueError, TypeError) as error:
+                    raise ValueError(f"column {name} ({kind}): {error}") from error
             else:
                 columns[name] = np.full(len(X), np.nan, dtype="float64" if kind in ("numerical", "date") else object)
         for name, way in (self.derive or {}).items():

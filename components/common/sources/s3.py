@@ -18,7 +18,7 @@ def unchanged(address: Address, known: Validators) -> bool:
     bucket, _, key = address.target.partition("/")
     try:
         return known.same(_validators(_client().head_object(Bucket=bucket, Key=key)))
-    except (BotoCoreError, ClientError):
+    except (BotoCoreError, ClientError, ValueError):
         return False  # The GET that follows will tell what is wrong, if anything is.
 
 
@@ -103,5 +103,5 @@ def _worded(address: Address) -> Iterator[None]:
         raise Refusal(said, where=address.shown, mend=mend) from None
     except passing as error:
         raise Passing(f"the connection failed ({type(error).__name__})") from None
-    except exceptions.BotoCoreError as error:
+    except (exceptions.BotoCoreError, ValueError) as error:
         raise Refusal(str(error), where=address.shown, mend="check AWS_ENDPOINT_URL and the AWS_* settings") from None

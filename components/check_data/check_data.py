@@ -1,0 +1,136 @@
+"""The step check_data: lets a clean table pass, or refuses it, with a report either way."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from components.check_data.checks import Check, refusal, summary
+from components.common.errors import Refusal, nearest
+from components.common.report import write_page
+from components.common.sections import CheckDataArgument, accept
+from components.common.tables import read_table, written_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def check_file(
+    section: dict[str, Any], clean: str, reference: str, accepted: str, report: str,
+    tell: Callable[[dict[str, int]], None] | None = None, now: datetime | None = None,
+) -> list[Check]:  # fmt: skip
+    """Checks a table, writes the report, and hands the table on if no check of severity error failed.
+
+    Args:
+        section: The step's section, `CheckDataArgument`.
+        clean: The clean table, parquet.
+        reference: The previous accepted table, parquet; empty where there is none. A declared one wins over it.
+        accepted: Where the accepted table goes: the same bytes.
+        report: Where the HTML report goes, written whatever the outcome.
+        tell: Called with the `summary` once the report is written, also when the table is then refused.
+        now: The moment that freshness is measured from; the present by default.
+
+    Returns:
+        Every check with its outcome.
+
+    Raises:
+        Refusal: Some checks of severity error failed (it names each), or a rule or the reference cannot be used.
+    """
+    rules = accept(CheckDataArgument, section, "section check_data")
+    _usable(rules)
+    from components.check_data.report_page import report_page
+
+    frame = read_table(clean)
+    past, source = _reference(rules, reference)
+    checks = check_table(frame, past, rules, now)
+    write_page(report, report_page(checks, frame, past, rules, source))
+    if tell:
+        tell(summary(checks, len(frame)))
+    if any(check.stops for check in checks):
+        raise refusal(checks, clean, report)
+    _hand_on(clean, accepted)
+    return checks
+
+
+def check_table(
+    frame: pd.DataFrame, reference: pd.DataFrame | None, rules: CheckDataArgument, now: datetime | None = None
+) -> list[Check]:
+    """Applies every check, the deterministic ones and those against the reference, to a table."""
+    from components.check_data.drift import check_drift
+    from components.check_data.rules import check_rules
+
+    return check_rules(frame, rules, now) + check_drift(frame, reference, rules)
+
+
+def _usable(rules: CheckDataArgument) -> None:
+    """Refuses rules for columns that are not declared, or not of a kind that the rule is for."""
+    named = [(f"columns.{column}", column) for column in rules.columns]
+    named += [("drift.numerical", column) for column in rules.drift.numerical or ()]
+    named += [("drift.categorical", column) for column in rules.drift.categorical]
+    for field, column in named:
+        if column not in rules.kinds:
+            raise Refusal(f"a rule for {column!r}, which is no declared column", where=f"check_data.{field}",
+                          rule="rules are for columns of the clean table", mend=nearest(column, rules.kinds))  # fmt: skip
+    needs = [(f"columns.{column}.range", column, "numerical") for column, rule in rules.columns.items() if rule.range]
+    needs += [
+        (f"columns.{column}.fresh_days", column, "date") for column, rule in rules.columns.items() if rule.fresh_days
+    ]
+    needs += [("drift.numerical", column, "numerical") for column in rules.drift.numerical or ()]
+    for field, column, kind in needs:
+        if rules.kinds[column] != kind:
+            raise Refusal(f"the column {column!r} is {rules.kinds[column]}", where=f"check_data.{field}",
+                          rule=f"this rule is for {kind} columns", mend="drop the rule or declare another kind")  # fmt: skip
+
+
+def _reference(rules: CheckDataArgument, previous: str) -> tuple[pd.DataFrame | None, str]:
+    """The table to compare with and what it is in words; None and "" where there is none."""
+    path = rules.drift.reference or previous
+    if not path:
+        return None, ""
+    words = f"the declared reference {path}" if rules.drift.reference else "the previous accepted table"
+    where = "check_data.drift.reference" if rules.drift.reference else "the previous accepted table"
+    try:
+        with open(path, "rb") as file:
+            is_parquet = file.read(4) == b"PAR1"
+    except OSError as error:
+        raise Refusal(f"the reference table cannot be read ({error.strerror})", where=where, value=path,
+                      rule="a path of a parquet or CSV table", mend="name another one, or none") from None  # fmt: skip
+    return (_parquet(path, rules) if is_parquet else _csv(path, rules, where)), words
+
+
+def _parquet(path: str, rules: CheckDataArgument) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        present = pq.read_schema(path).names
+    except (pa.ArrowInvalid, OSError) as error:
+        raise Refusal(f"not a readable parquet file ({error})", where=path) from None
+    return read_table(path, [name for name in rules.kinds if name in present])
+
+
+def _csv(path: str, rules: CheckDataArgument, where: str) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(path, usecols=lambda name: name in rules.kinds)
+    except (ValueError, pd.errors.ParserError) as error:
+        raise Refusal(
+            f"the reference is neither parquet nor a readable CSV ({error})", where=where, value=path
+        ) from None
+    for column in frame.columns:
+        if rules.kinds[column] == "date":
+            frame[column] = pd.to_datetime(frame[column], errors="coerce", format="ISO8601")
+    return frame
+
+
+def _hand_on(clean: str, accepted: str) -> None:
+    """Gives the accepted table the clean one's bytes, without copying them where the file system can."""
+    with written_whole(accepted) as beside:
+        try:
+            os.link(clean, beside)
+        except OSError:
+            shutil.copyfile(clean, beside)

@@ -1,0 +1,36 @@
+"""The KFP interface of the step check_data."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="tabpipe/check_data", install_kfp_package=False)
+def check_data(
+    section: dict, reference: str, clean: dsl.Input[dsl.Dataset], accepted: dsl.Output[dsl.Dataset],
+    report: dsl.Output[dsl.HTML], metrics: dsl.Output[dsl.Metrics],
+):  # fmt: skip
+    """Checks a clean table and hands it on unchanged, or refuses it.
+
+    Args:
+        section: The step's section, `CheckDataArgument`.
+        reference: The previous accepted table, parquet, to compare with; empty where there is none.
+        clean: The clean table, parquet.
+        accepted: The same table, once accepted.
+        report: Every check and every column, as a page.
+        metrics: Checks made, passed, failed, warned of and skipped, and rows.
+    """
+    from components.check_data.check_data import check_file
+    from components.common.step import stamp, step
+
+    with step("check_data", section) as record:
+        record.used("clean", clean)
+
+        def tell(counts):
+            record.made("report", report)
+            record.file(report.path, "reports", "check_data.html")
+            record.metrics(counts)
+            for name, count in counts.items():
+                metrics.log_metric(name, count)
+
+        check_file(section, clean.path, reference, accepted.path, report.path, tell)
+        stamp(accepted)
+        record.made("accepted", accepted)

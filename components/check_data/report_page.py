@@ -1,0 +1,145 @@
+"""The page that shows every check and every column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from components.check_data.checks import Check, summary
+from components.check_data.drift import category_counts
+from components.check_data.kinds import fits
+from components.common import charts, report
+from components.common.errors import shorten
+from components.common.sections import CheckDataArgument, Kind
+from components.common.svg import finite
+
+LARGEST = 15
+"""Categories that get a bar."""
+
+
+def report_page(
+    checks: Sequence[Check],
+    frame: pd.DataFrame,
+    reference: pd.DataFrame | None,
+    section: CheckDataArgument,
+    source: str,
+) -> str:
+    """The report as an HTML page.
+
+    Args:
+        checks: All checks.
+        frame: The clean table.
+        reference: The table compared with, if there is one.
+        section: The step's section.
+        source: What the reference is, in words; empty where there is none.
+    """
+    counts = summary(checks, len(frame))
+    against = f"compared with {source}, {len(reference):,} rows" if reference is not None else "no reference yet"
+    amiss = [check for check in checks if check.outcome != "passed"]
+    drawn = [_column(frame, reference, column, kind, checks) for column, kind in section.kinds.items()
+             if kind != "identifier" and (frame.columns == column).sum() == 1]  # fmt: skip
+    note = "Bars show this table" + (", what is orange the reference." if reference is not None else ".")
+    note += " Beside a number's name: lowest · median · highest."
+    aside = [column for column, kind in section.kinds.items() if kind == "identifier"]
+    if aside:
+        note += f" Identifiers are not drawn: {', '.join(aside)}."
+    return report.page(
+        "Data checks",
+        f"{section.task} of {section.target} · {against}",
+        _verdict(counts),
+        report.cards([
+            ("rows", len(frame)), ("columns", frame.shape[1]), ("checks", counts["checks"]),
+            ("passed", counts["passed"], "passed" if counts["passed"] else ""),
+            ("failed", counts["failed"], "failed" if counts["failed"] else ""),
+            ("warnings", counts["warnings"], "warning" if counts["warnings"] else ""), ("skipped", counts["skipped"]),
+        ]),  # fmt: skip
+        report.section("What needs a look", _table(amiss)) if amiss else "",
+        report.section("Columns", report.gallery(*drawn), note=note) if drawn else "",
+        report.section("Every check", _table(checks), note="A click on a heading sorts."),
+    )  # fmt: skip
+
+
+def _verdict(counts: dict[str, int]) -> report.Markup:
+    warnings = f"{counts['warnings']} warning{'s' * (counts['warnings'] != 1)}"
+    ran = counts["checks"] - counts["skipped"]
+    if counts["failed"]:
+        also = f", with {warnings} besides" if counts["warnings"] else ""
+        return report.verdict("failed", f"Not accepted: {counts['failed']} of {ran} checks failed{also}.")
+    if counts["warnings"]:
+        return report.verdict("warning", f"Accepted with {warnings}: {counts['passed']} of {ran} checks passed.")
+    skipped = f" {counts['skipped']} could not be made." if counts["skipped"] else ""
+    return report.verdict("passed", f"Accepted: all {ran} checks passed.{skipped}")
+
+
+def _kind_of(check: Check) -> str:
+    return "warning" if check.outcome == "failed" and not check.stops else check.outcome
+
+
+def _table(checks: Sequence[Check]) -> report.Markup:
+    order = {"failed": 0, "warning": 1, "skipped": 2, "passed": 3}
+    ranked = sorted(checks, key=lambda check: order[_kind_of(check)])
+    kinds = [_kind_of(check) for check in ranked]
+    rows = [
+        [report.badge(kind, kind), check.column or "whole table", check.name, check.rule, _observed(check),
+         check.bad_rows, check.severity]
+        for check, kind in zip(ranked, kinds, strict=True)
+    ]  # fmt: skip
+    columns = ["outcome", "column", "check", "rule", "observed", "bad rows", "severity"]
+    return report.table(columns, rows, numeric=["bad rows"], row_classes=kinds)
+
+
+def _observed(check: Check) -> str:
+    if check.first_row is None or pd.api.types.is_scalar(check.first_value) and pd.isna(check.first_value):
+        return check.observed
+    return f"{check.observed}; first {shorten(check.first_value, 80)} in row {check.first_row:,}"
+
+
+def _column(
+    frame: pd.DataFrame, reference: pd.DataFrame | None, column: str, kind: Kind, checks: Sequence[Check]
+) -> report.Markup:
+    """A figure of one column: drawn by its kind, or by what it holds where that is not what was declared."""
+    series = frame[column]
+    past, size = None, ""
+    if reference is not None and column in reference and fits(reference[column], kind)[0]:
+        past = reference[column]
+    missing = int(series.isna().sum())
+    words = [f"{missing:,} missing"] if missing else []
+    if not fits(series, kind)[0]:
+        kind, past = "categorical", None
+    if kind == "numerical":
+        chart = charts.histogram(series, past, label=column)
+        values = finite(series)
+        if len(values):
+            words.insert(
+                0, " · ".join(report.figures(value) for value in (values.min(), np.median(values), values.max()))
+            )
+    elif kind == "date":
+        chart = charts.timeline(series, past, label=column)
+        if missing < len(series):
+            words.insert(0, f"{series.min().date()} to {series.max().date()}")
+    elif kind == "text":
+        lengths = series.dropna().astype("str").str.len()
+        chart = charts.histogram(lengths, None if past is None else past.dropna().astype("str").str.len(), label=column)
+        words.insert(0, "letters per text")
+    else:
+        counts = category_counts(series)
+        chart = _shares(counts, past, column)
+        several = f"{len(counts):,} value{'s' * (len(counts) != 1)}"
+        words.insert(0, several + (f", the {LARGEST} most frequent" if len(counts) > LARGEST else ""))
+        size = "tall" if len(counts) > 8 else ""
+    marks = {_kind_of(check) for check in checks if check.column == column}
+    worst = next((mark for mark in ("failed", "warning") if mark in marks), "")
+    detail = report.Markup(report.escape(" · ".join(words)) + (" " + report.badge(worst, worst) if worst else ""))
+    return report.figure(chart, column, detail, size=size)
+
+
+def _shares(counts: pd.Series, past: pd.Series | None, column: str) -> str:
+    """Bars of the most frequent categories."""
+    top = counts.head(LARGEST)
+    compared = None
+    if past is not None and len(past):
+        compared = (category_counts(past).reindex(top.index, fill_value=0) / len(past)).tolist()
+    return charts.bars([str(name) for name in top.index], (top / max(int(counts.sum()), 1)).tolist(), reference=compared,
+                       width=320, format="{:.1%}", label=f"shares of {column}")  # fmt: skip

@@ -1,0 +1,117 @@
+"""Saving a model in MLflow's format, so that it loads with nothing of this project."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.common.tables import file_digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from components.common.sections import Kind
+
+REQUIREMENTS = ("mlflow-skinny", "scikit-learn", "numpy", "scipy", "pandas", "cloudpickle")
+"""Packages that loading and asking a model needs; mlflow-skinny is MLflow without server and tracking store."""
+EXAMPLE_ROWS = 2
+
+
+def save_model(
+    pipeline: Any, path: str | os.PathLike[str], *, raw: dict[str, Kind], optional: frozenset[str],
+    table: pd.DataFrame, task: str, metadata: dict[str, Any],
+) -> str:  # fmt: skip
+    """Saves a fitted pipeline as an MLflow model; the folder appears whole or not at all.
+
+    Args:
+        pipeline: A scikit-learn Pipeline.
+        path: The folder to write; one that is there is replaced.
+        raw: The columns that the model is asked with, and their kinds.
+        optional: Those of them that may be missing.
+        table: The training table, for the input example.
+        task: classification or regression.
+        metadata: What else to write into the model's description.
+
+    Returns:
+        The SHA-256 of the pickled pipeline: equal for equal training on any machine with the same packages.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    import mlflow.sklearn
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    columns = [ColSpec(_type(kind), name, required=name not in optional) for name, kind in raw.items()]
+    answer = ColSpec("string" if task == "classification" else "double")
+    with _folder_written_whole(path) as beside, _quiet():
+        mlflow.sklearn.save_model(
+            pipeline,
+            str(beside),
+            signature=ModelSignature(Schema(columns), Schema([answer])),
+            input_example=_example(table, raw),
+            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+            serialization_format="cloudpickle",
+            metadata=metadata,
+        )
+        return file_digest(beside / "model.pkl")
+
+
+def _type(kind: Kind) -> str:
+    return "double" if kind == "numerical" else "string"
+
+
+def _example(table: pd.DataFrame, raw: dict[str, Kind]) -> pd.DataFrame:
+    """The first rows, in the types of the signature: dates as ISO 8601 strings, missing strings as None."""
+    head = table.head(EXAMPLE_ROWS)
+    found = {}
+    for name, kind in raw.items():
+        values = head[name]
+        if kind == "numerical":
+            found[name] = values.astype("float64")
+        else:
+            texts = [None if missing else v.isoformat() if kind == "date" and hasattr(v, "isoformat") else str(v)
+                     for v, missing in zip(values, values.isna(), strict=True)]  # fmt: skip
+            found[name] = values.__class__(texts, index=values.index, dtype=object)
+    return head.__class__(found)
+
+
+@contextmanager
+def _folder_written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Gives a folder beside `path` to write, and renames it to `path` when the block ends well."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        yield beside
+        if target.is_dir():
+            shutil.rmtree(target)
+        beside.rename(target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps MLflow from warning of cloudpickle, and from looking for what its requirements are installed as.
+
+    The warning is for people who choose a format. The search walks through the files of every installed package,
+    which costs more than all the rest of saving, to check versions that were just read from that very environment.
+    """
+    from mlflow.utils import requirements_utils
+
+    logger = logging.getLogger("mlflow.sklearn")
+    level, known = logger.level, requirements_utils._MODULES_TO_PACKAGES
+    logger.setLevel(logging.ERROR)
+    if known is None:
+        requirements_utils._MODULES_TO_PACKAGES = {}
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        requirements_utils._MODULES_TO_PACKAGES = known

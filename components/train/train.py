@@ -1,0 +1,133 @@
+"""From the training split to a fitted model, its scores on the validation split, and the folder that is served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from components.common.errors import Refusal
+from components.common.scores import Scores, class_views, scored
+from components.common.scoring import Answers, answers, classes_of
+from components.common.sections import TrainArgument, accept
+from components.common.tables import read_table
+from components.common.targets import target_values
+from components.train.features import Plan, expected_width, feature_block, origins, plan
+from components.train.importance import Importance, importance
+from components.train.models import make_estimator
+from components.train.refusals import refuse_absent, refuse_constant, refuse_unusable
+from components.train.shipped import shipped
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+_TRAINING, _VALIDATION = "training split", "validation split"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fitted model and what is to be told about it."""
+
+    pipeline: Pipeline
+    plan: Plan
+    optional: frozenset[str]
+    """Raw columns that a request may leave out or missing."""
+    truth: np.ndarray
+    """(rows,) labels or values of the validation split."""
+    answers: Answers
+    """The model's answers to it."""
+    scores: Scores
+    importance: Importance
+    width: dict[str, int]
+    """Column to the number of features made of it."""
+    rows: tuple[int, int]
+    """Rows of the training and the validation split."""
+
+
+def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame) -> Trained:
+    """Fits the model that a section asks for and scores it on the validation split.
+
+    Args:
+        section: What to train.
+        table: The training split; the columns of the clean table.
+        validation: The validation split.
+
+    Returns:
+        The fitted pipeline (raw columns to answers; it asks one thread, so that answers are the same each time) and
+        its scores.
+
+    Raises:
+        Refusal: The section or the table does not allow it.
+    """
+    from sklearn.pipeline import Pipeline
+
+    asked = plan(section)
+    estimator = make_estimator(section)
+    for split, name in ((table, _TRAINING), (validation, _VALIDATION)):
+        refuse_absent(asked, split, name)
+    truth = target_values(table, section.target, section.task, _TRAINING)
+    held_out = target_values(validation, section.target, section.task, _VALIDATION)
+    refuse_constant(section, truth)
+    missing = table[list(asked.raw)].isna().any()
+    optional = frozenset(name for name, kind in asked.raw.items() if kind == "text" or missing[name])
+    transformers = shipped()
+    columns = transformers.Columns(asked.raw, list(asked.features), asked.derive, sorted(optional))
+    typed, unseen = _typed(columns, table, _TRAINING), _typed(columns, validation, _VALIDATION)
+    refuse_unusable(asked, typed)
+    sparse = bool(estimator.__sklearn_tags__().input_tags.sparse)
+    block = feature_block(asked, transformers, expected_width(asked, typed), len(typed), sparse)
+    try:
+        estimator.fit(block.fit_transform(typed), truth)
+    except (ValueError, TypeError) as error:
+        raise Refusal(f"{section.model} cannot be fitted: {error}", where="train") from error
+    if estimator.get_params(deep=False).get("n_jobs") is not None:
+        estimator.n_jobs = 1
+    features, of = block.transform(unseen), origins(block)
+    found = answers(estimator, features)
+    return Trained(
+        pipeline=Pipeline([("columns", columns), ("features", block), ("model", estimator)]), plan=asked,
+        optional=optional, truth=held_out, answers=found, scores=scored(held_out, found, classes_of(estimator)),
+        importance=importance(estimator, of, features, held_out, section.seed),
+        width={name: of.count(name) for name in asked.features}, rows=(len(table), len(validation)),
+    )  # fmt: skip
+
+
+def _typed(columns: Any, table: pd.DataFrame, where: str) -> pd.DataFrame:
+    try:
+        return columns.transform(table)
+    except ValueError as error:
+        raise Refusal(str(error), where=where, rule="values of the declared kind") from error
+
+
+def train_file(
+    section: dict[str, Any], train_path: str, validation_path: str, model_path: str, report_path: str
+) -> dict[str, Any]:
+    """Trains on parquet files, saves the model and writes the report.
+
+    Args:
+        section: The step's argument, `TrainArgument`.
+        train_path: The training split.
+        validation_path: The validation split.
+        model_path: The folder of the model to write.
+        report_path: The HTML page to write.
+
+    Returns:
+        metrics (name to score on the validation split), digest (of the pickled model), metadata (what describes the
+        model), and views (what `class_views` returns; None of a regressor).
+    """
+    argument = accept(TrainArgument, section, "section train")
+    table, validation = read_table(train_path), read_table(validation_path)
+    trained = train(argument, table, validation)
+
+    from components.train.saving import save_model
+    from components.train.train_report import write_report
+
+    metadata = {"framework": "scikit-learn", "model": argument.model, "task": argument.task, "target": argument.target}
+    digest = save_model(trained.pipeline, model_path, raw=trained.plan.raw, optional=trained.optional, table=table,
+                        task=argument.task, metadata=metadata)  # fmt: skip
+    write_report(report_path, argument, trained)
+    classes = classes_of(trained.pipeline[-1])
+    views = None if classes is None else class_views(trained.truth, trained.answers, classes)
+    return {"metrics": trained.scores.values, "digest": digest, "metadata": metadata, "views": views}

@@ -1,0 +1,91 @@
+"""What tests of whole runs share: the command line as a user starts it, and a small table with a config of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+REAL = Path(os.environ.get("TABPIPE_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+
+def real_table(name):
+    """A real table, or a skipped test where the machine has none."""
+    if not (REAL / name).is_file():
+        pytest.skip(f"the real table {name} is not on this machine")
+    return str(REAL / name)
+
+
+@pytest.fixture
+def tabpipe(tmp_path):
+    """Runs `tabpipe run` in a process of its own, with its outputs in the test's folder.
+
+    Returns exit code, the JSON document (None without one), and what was printed on stderr.
+    """
+
+    def run(*arguments, env=None, root=ROOT, home=tmp_path / "home"):
+        command = [sys.executable, "-m", "tabpipe", "run", "--json", *map(str, arguments)]
+        environment = {**os.environ, "TABPIPE_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
+        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=240)
+        document = json.loads(done.stdout) if done.stdout.strip() else None
+        states = {step["name"]: step["state"] for step in document["steps"]} if document else {}
+        ran = {step["name"] for step in document["steps"] if step["state"] == "succeeded" and not step["cached"]} if document else set()
+        return SimpleNamespace(code=done.returncode, document=document, states=states, ran=ran, err=done.stderr)
+
+    return run
+
+
+def fruit(rows=120, seed=0):
+    """A small table with a column of every kind: three fruits by weight, size, a note and a date."""
+    random = np.random.default_rng(seed)
+    label = random.choice(["apple", "melon", "plum"], rows)
+    weight = np.select([label == "apple", label == "melon"], [150.0, 1200.0], 40.0) * random.normal(1, 0.1, rows)
+    return pd.DataFrame({
+        "id": np.arange(rows),
+        "weight": weight.round(1),
+        "size": np.where(weight > 500, "L", np.where(weight > 90, "M", "S")),
+        "note": random.choice(["sweet and red", "green", "very ripe", "from the south"], rows),
+        "picked": pd.Timestamp("2026-01-01") + pd.to_timedelta(random.integers(0, 200, rows), "D"),
+        "label": label,
+    })  # fmt: skip
+
+
+FRUIT = {
+    "target": "label",
+    "columns": {"id": "identifier", "weight": "numerical", "size": "categorical", "note": "text", "picked": "date",
+                "label": "categorical"},
+    "download": {"source": "fruit.csv"},
+    "check_data": {
+        "rows": {"min": 20, "max": 1000},
+        "columns": {
+            "weight": {"range": [1, 3000]}, "size": {"classes": ["S", "M", "L"]}, "id": {"unique": True},
+            "label": {"classes": ["apple", "melon", "plum"]}, "note": {"missing": 0.5},
+        },
+    },
+    "train": {"model": "random_forest", "n_estimators": 5},
+}  # fmt: skip
+
+
+@pytest.fixture
+def fruit_case(tmp_path):
+    """Writes a fruit table and its config; returns the config's path. Both can be changed on the way."""
+
+    def write(change=lambda table: table, config=None, text=None):
+        source = tmp_path / "fruit.csv"
+        if text is None:
+            change(fruit()).to_csv(source, index=False)
+        else:
+            source.write_bytes(text)
+        case = {**FRUIT, "download": {"source": str(source)}, **(config or {})}
+        path = tmp_path / "fruit.yaml"
+        path.write_text(yaml.safe_dump(case, sort_keys=False))
+        return path
+
+    return write
