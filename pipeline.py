@@ -4,25 +4,27 @@ A pipeline's parameters are the steps' sections of the config: a run, a schedule
 without a new compile, and a changed section reruns its step and those after it, no other.
 """
 
+from components.segregate.component import segregate as segregate_step
 from kfp import dsl
 
 from components.check_data.component import check_data as check_data_step
 from components.download.component import download as download_step
 from components.evaluate.component import evaluate as evaluate_step
 from components.preprocess.component import preprocess as preprocess_step
-from components.segregate.component import segregate as segregate_step
 from components.train.component import train as train_step
 from components.tsne.component import tsne as tsne_step
 
 
-def _accepted_table(download: dict, preprocess: dict, check_data: dict, checksum: str, reference: str):
+def _accepted_table(
+    download: dict, preprocess: dict, check_data: dict, checksum: str, reference: str, valid_for: str
+) -> dsl.PipelineTask:
     """From the source to the table that passed its checks; the head of every pipeline that needs data."""
     raw = download_step(section=download, checksum=checksum)
     clean = preprocess_step(section=preprocess, table=raw.outputs["table"])
-    return check_data_step(section=check_data, reference=reference, clean=clean.outputs["clean"])
+    return check_data_step(section=check_data, reference=reference, valid_for=valid_for, clean=clean.outputs["clean"])
 
 
-def _model(segregate: dict, train: dict, evaluate: dict, checked: dsl.PipelineTask):
+def _model(segregate: dict, train: dict, evaluate: dict, checked: dsl.PipelineTask) -> dsl.PipelineTask:
     """From the accepted table to a model scored on rows that it never saw."""
     splits = segregate_step(section=segregate, accepted=checked.outputs["accepted"])
     model = train_step(
@@ -41,6 +43,7 @@ def train_pipeline(
     evaluate: dict,
     checksum: str = "",
     reference: str = "",
+    valid_for: str = "",
 ):
     """download, preprocess, check_data, segregate, train, evaluate.
 
@@ -53,8 +56,9 @@ def train_pipeline(
         evaluate: Its section.
         checksum: What identifies the source's present bytes; a cached download is for one checksum only.
         reference: Path of the table that the new one is compared with; empty where there is none.
+        valid_for: What else the data checks hang on: the day, the digest of a declared reference.
     """
-    checked = _accepted_table(download, preprocess, check_data, checksum, reference)
+    checked = _accepted_table(download, preprocess, check_data, checksum, reference, valid_for)
     _model(segregate, train, evaluate, checked)
 
 
@@ -69,8 +73,9 @@ def train_tsne_pipeline(
     tsne: dict,
     checksum: str = "",
     reference: str = "",
+    valid_for: str = "",
 ):
     """The training pipeline, and t-SNE of the accepted table; for configs with a section `tsne`."""
-    checked = _accepted_table(download, preprocess, check_data, checksum, reference)
+    checked = _accepted_table(download, preprocess, check_data, checksum, reference, valid_for)
     tsne_step(section=tsne, table=checked.outputs["accepted"])
     _model(segregate, train, evaluate, checked)

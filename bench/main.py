@@ -32,7 +32,9 @@ def measure(command: list[str], env: dict[str, str]) -> tuple[float, float]:
     """Runs a command; returns its seconds and its process tree's peak memory in MiB."""
     peak, done = [0.0], threading.Event()
     started = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **env}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **env}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
 
     def watch() -> None:
         root = psutil.Process(process.pid)
@@ -64,7 +66,9 @@ def measure(command: list[str], env: dict[str, str]) -> tuple[float, float]:
 
 def main() -> None:
     """Prints a table of medians and, on the last line, one JSON object."""
-    parser = argparse.ArgumentParser("bench", description=__doc__.splitlines()[0], epilog="example: make bench ARGS='--rounds 5'")
+    parser = argparse.ArgumentParser(
+        "bench", description=__doc__.splitlines()[0], epilog="example: make bench ARGS='--rounds 5'"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="counted rounds, after one that warms up")
     parser.add_argument("--table", type=Path, default=REAL, help="music table, parquet")
     options = parser.parse_args()
@@ -109,19 +113,27 @@ def _print(rounds: list[dict[str, tuple[float, float]]], options: argparse.Names
         return statistics.median(values)
 
     packages = ", ".join(f"{name} {version(name)}" for name in ("kfp", "mlflow", "scikit-learn", "pandas"))
-    print(f"\n{options.table.name}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}; "
-          f"medians of {len(rounds)} rounds\n")  # fmt: skip
+    print(
+        f"\n{options.table.name}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}; "
+        f"medians of {len(rounds)} rounds\n"
+    )
     print(f"{'':<20}{'seconds':>9}{'min':>8}{'max':>8}{'x script':>10}{'peak MiB':>10}")
     for name in rounds[0]:
         seconds = [one[name][0] for one in rounds]
         ratio = median([one[name][0] / one["script"][0] for one in rounds])
         memory = median([one[name][1] for one in rounds])
         print(f"{name:<20}{median(seconds):>9.2f}{min(seconds):>8.2f}{max(seconds):>8.2f}{ratio:>10.2f}{memory:>10.0f}")
-    print(json.dumps({
-        "fresh_over_script": round(median([one["tabpipe, fresh"][0] / one["script"][0] for one in rounds]), 3),
-        "unchanged_seconds": round(median([one["tabpipe, unchanged"][0] for one in rounds]), 3),
-        "peak_memory_over_script": round(median([one["tabpipe, fresh"][1] / one["script"][1] for one in rounds]), 3),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "fresh_over_script": round(median([one["tabpipe, fresh"][0] / one["script"][0] for one in rounds]), 3),
+                "unchanged_seconds": round(median([one["tabpipe, unchanged"][0] for one in rounds]), 3),
+                "peak_memory_over_script": round(
+                    median([one["tabpipe, fresh"][1] / one["script"][1] for one in rounds]), 3
+                ),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

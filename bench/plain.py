@@ -17,8 +17,21 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-NUMERICAL = ["danceability", "energy", "key", "loudness", "mode", "speechiness", "acousticness", "instrumentalness",
-             "liveness", "valence", "tempo", "duration_ms", "time_signature"]  # fmt: skip
+NUMERICAL = [
+    "danceability",
+    "energy",
+    "key",
+    "loudness",
+    "mode",
+    "speechiness",
+    "acousticness",
+    "instrumentalness",
+    "liveness",
+    "valence",
+    "tempo",
+    "duration_ms",
+    "time_signature",
+]
 
 
 def scores(model, table: pd.DataFrame) -> dict[str, float]:
@@ -39,14 +52,19 @@ def main(source: str, out: Path, trees: int = 100, depth: int = 13, words: int =
     table["text_feature"] = table.title + " " + table.song_name
     rest, test = train_test_split(table, test_size=0.3, random_state=42, stratify=table.genre)
     train, validation = train_test_split(rest, test_size=0.3, random_state=42, stratify=rest.genre)
-    features = ColumnTransformer([
-        ("numerical", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), NUMERICAL),
-        ("text", TfidfVectorizer(binary=True, max_features=words), "text_feature"),
-    ])  # fmt: skip
+    features = ColumnTransformer(
+        [
+            ("numerical", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), NUMERICAL),
+            ("text", TfidfVectorizer(binary=True, max_features=words), "text_feature"),
+        ]
+    )
     forest = RandomForestClassifier(n_estimators=trees, max_depth=depth, random_state=42, n_jobs=-1)
     model = Pipeline([("features", features), ("forest", forest)]).fit(train, train.genre)
-    metrics = {f"{name}_{key}": value for name, split in (("validation", validation), ("test", test))
-               for key, value in scores(model, split).items()}  # fmt: skip
+    metrics = {
+        f"{name}_{key}": value
+        for name, split in (("validation", validation), ("test", test))
+        for key, value in scores(model, split).items()
+    }
     joblib.dump(model, out / "model.joblib")
     return {"n_estimators": trees, "max_depth": depth, "max_features": words}, metrics
 

@@ -42,12 +42,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("tabpipe", description="From a table to a trained, checked and tracked model.")
     commands = parser.add_subparsers(title="commands", required=True)
 
-    run = commands.add_parser("run", help="run a pipeline on this machine", epilog=_RUN_EXAMPLE,
-                              formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    run = commands.add_parser(
+        "run",
+        help="run a pipeline on this machine",
+        epilog=_RUN_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     run.add_argument("config", help="a use case under config/, or a YAML file")
     run.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted.name=value, instead of the YAML's value")
     run.add_argument("--source", help="table to use: a path, an http(s):// or s3:// URL, or sample://NAME")
-    run.add_argument("--steps", type=_names, help="run these steps only, on the last run's outputs: preprocess,check_data")
+    run.add_argument(
+        "--steps", type=_names, help="run these steps only, on the last run's outputs: preprocess,check_data"
+    )
     run.add_argument("--from", dest="start", metavar="STEP", help="run this step and all that follow it")
     run.add_argument("--force", action="store_true", help="run steps that the cache could serve")
     run.add_argument("--json", action="store_true", help="print one JSON document on stdout, progress on stderr")
@@ -57,18 +63,25 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
     ui.set_defaults(command=_ui)
 
-    draft = commands.add_parser("init", help="draft the config of a table", formatter_class=argparse.RawDescriptionHelpFormatter,
-                                epilog="example: tabpipe init wine.csv --target quality > config/wine.yaml")  # fmt: skip
+    draft = commands.add_parser(
+        "init",
+        help="draft the config of a table",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example: tabpipe init wine.csv --target quality > config/wine.yaml",
+    )
     draft.add_argument("table", type=Path, help="a CSV, parquet or JSON lines file")
     draft.add_argument("--target", required=True, help="the column to predict")
     draft.set_defaults(command=_draft)
 
-    dag = commands.add_parser("dag", help="print a picture of the training pipeline, SVG", epilog="example: tabpipe dag > dag.svg")
+    dag = commands.add_parser(
+        "dag", help="print a picture of the training pipeline, SVG", epilog="example: tabpipe dag > dag.svg"
+    )
     dag.add_argument("--tsne", action="store_true", help="with the step tsne")
     dag.set_defaults(command=_dag)
 
-    schema = commands.add_parser("schema", help="print the JSON Schema of a config",
-                                 epilog="example: tabpipe schema > config/schema.json")  # fmt: skip
+    schema = commands.add_parser(
+        "schema", help="print the JSON Schema of a config", epilog="example: tabpipe schema > config/schema.json"
+    )
     schema.set_defaults(command=_schema)
     return parser
 
@@ -80,8 +93,17 @@ def _names(text: str) -> list[str]:
 def _run(options: argparse.Namespace) -> int:
     from tabpipe.run import Options, run
 
-    return run(Options(options.config, options.source, options.overrides, options.steps,
-                       options.start and options.start.replace("-", "_"), options.force, options.json))  # fmt: skip
+    return run(
+        Options(
+            options.config,
+            options.source,
+            options.overrides,
+            options.steps,
+            options.start and options.start.replace("-", "_"),
+            options.force,
+            options.json,
+        )
+    )
 
 
 def _ui(options: argparse.Namespace) -> int:

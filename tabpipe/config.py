@@ -68,20 +68,28 @@ class UseCase(Section):
     @model_validator(mode="after")
     def _consistent(self) -> UseCase:
         if self.target not in self.columns:
-            raise Refusal(f"the target {self.target!r} is not among the columns", mend=nearest(self.target, self.columns))
+            raise Refusal(
+                f"the target {self.target!r} is not among the columns", mend=nearest(self.target, self.columns)
+            )
         if self.task is None:
             self.task = "regression" if self.columns[self.target] == "numerical" else "classification"
         if self.task == "regression" and self.columns[self.target] != "numerical":
-            raise Refusal(f"the target {self.target!r} is {self.columns[self.target]}", rule="regression needs a numerical")
+            raise Refusal(
+                f"the target {self.target!r} is {self.columns[self.target]}", rule="regression needs a numerical"
+            )
         for field, names in self._mentions():
             for name in names:
                 if name not in self.kinds:
-                    raise Refusal(f"{field} names the column {name!r}, which is not declared under columns",
-                                  mend=nearest(name, self.kinds))  # fmt: skip
+                    raise Refusal(
+                        f"{field} names the column {name!r}, which is not declared under columns",
+                        mend=nearest(name, self.kinds),
+                    )
         for name in self.preprocess.derive:
             if name in self.columns:
-                raise Refusal(f"preprocess.derive makes the column {name!r}, which is declared under columns too",
-                              mend="rename one of the two; a derived column is not part of the raw table")  # fmt: skip
+                raise Refusal(
+                    f"preprocess.derive makes the column {name!r}, which is declared under columns too",
+                    mend="rename one of the two; a derived column is not part of the raw table",
+                )
         self._known_hyperparameters()
         return self
 
@@ -111,15 +119,19 @@ class UseCase(Section):
         if self.train.model not in KNOWN:
             if "." in self.train.model:
                 return  # an import path: the step knows what it accepts
-            raise Refusal(f"train.model {self.train.model!r} is not known",
-                          mend=nearest(self.train.model, KNOWN) + " or give a scikit-learn import path")  # fmt: skip
+            raise Refusal(
+                f"train.model {self.train.model!r} is not known",
+                mend=nearest(self.train.model, KNOWN) + " or give a scikit-learn import path",
+            )
         known = KNOWN[self.train.model][self.task]
         for name, value in self.train.hyperparameters.items():
             if name in known:
                 continue
             if value is not None:
-                raise Refusal(f"train.{name} is no hyperparameter of {self.train.model} ({self.task})",
-                              mend=nearest(name, [*known, *Train.model_fields]) + f" or take it out: train.{name}=null")  # fmt: skip
+                raise Refusal(
+                    f"train.{name} is no hyperparameter of {self.train.model} ({self.task})",
+                    mend=nearest(name, [*known, *Train.model_fields]) + f" or take it out: train.{name}=null",
+                )
             del self.train.model_extra[name]
 
     def arguments(self) -> dict[str, dict[str, Any]]:
@@ -174,8 +186,13 @@ def load(name: str, overrides: list[str] | None = None) -> UseCase:
     path = find_config(name)
     for override in overrides or []:
         if "=" not in override or override.startswith(("=", "-")):
-            raise Refusal("not an override", where="command line", value=override, rule="dotted.name=value",
-                          mend="for instance train.n_estimators=200")  # fmt: skip
+            raise Refusal(
+                "not an override",
+                where="command line",
+                value=override,
+                rule="dotted.name=value",
+                mend="for instance train.n_estimators=200",
+            )
     try:
         config = OmegaConf.load(path)
         if not OmegaConf.is_dict(config):

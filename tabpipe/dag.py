@@ -54,6 +54,7 @@ def _reach(step: str, parents: dict[str, list[str]]) -> int:
 
 def _direct(step: str, parents: dict[str, list[str]]) -> list[str]:
     """A step's parents, without those that it follows by way of another parent."""
+
     def behind(name: str) -> set[str]:
         return set(parents[name]).union(*(behind(parent) for parent in parents[name]))
 
@@ -67,5 +68,7 @@ def _edge(start: tuple[int, int], end: tuple[int, int]) -> str:
 
 
 def _box(x: int, y: int, step: str) -> str:
-    return (f'<rect x="{x}" y="{y}" width="{BOX}" height="{HEIGHT}" rx="8"/>'
-            f'<text x="{x + BOX / 2}" y="{y + HEIGHT / 2 + 4.5}">{escape(step)}</text>')  # fmt: skip
+    return (
+        f'<rect x="{x}" y="{y}" width="{BOX}" height="{HEIGHT}" rx="8"/>'
+        f'<text x="{x + BOX / 2}" y="{y + HEIGHT / 2 + 4.5}">{escape(step)}</text>'
+    )

@@ -101,7 +101,9 @@ def _rules(column: pd.Series, name: object, kind: str, is_target: bool) -> list[
     if column.isna().any() and not is_target:
         rules.append("missing: true")
     if kind == "categorical" and is_target:
-        rules.append("classes: [" + ", ".join(_quoted(_category(value)) for value in sorted(column.dropna().unique())) + "]")
+        rules.append(
+            "classes: [" + ", ".join(_quoted(_category(value)) for value in sorted(column.dropna().unique())) + "]"
+        )
     if kind == "numerical" and len(column.dropna()):
         rules.append("range: [{}, {}]".format(*_wide(float(column.min()), float(column.max()))))
     return [f"    {_quoted(str(name))}: {{{', '.join(rules)}}}"] if rules else []
@@ -122,4 +124,8 @@ def _quoted(text: str) -> str:
     """A YAML scalar that is read back as this very string."""
     import yaml
 
-    return text if text.replace("_", "a").isalnum() and yaml.safe_load(text) == text else json.dumps(text, ensure_ascii=False)
+    return (
+        text
+        if text.replace("_", "a").isalnum() and yaml.safe_load(text) == text
+        else json.dumps(text, ensure_ascii=False)
+    )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
@@ -15,13 +13,14 @@ from typing import Any
 
 from components.common.errors import Refusal
 from components.common.sources import resolve
-from components.common.step import REFUSED
-from tabpipe import tracker
+from components.common.step import PROGRESS
+from tabpipe import spool, tracker
 from tabpipe.config import STEPS, UseCase, find_config, load
 from tabpipe.engines import warm
-from tabpipe.images import ROOT, image_of
+from tabpipe.images import image_of
 from tabpipe.screen import Screen, error_lines, metrics_table, shorter
 from tabpipe.selection import parents_of, prune, select
+from tabpipe.words import failure, note
 from tabpipe.workspace import Workspace, home, link_or_copy, point, write_json
 
 ENDED_BY_SIGNAL = 130
@@ -65,27 +64,29 @@ class Run:
 
     def execute(self) -> int:
         """Runs the pipeline, tells of it on the screen, in MLflow and in the run's folder; returns the exit code."""
-        state, spool = "failed", tracker.spool(self.run_id)
+        state = "failed"
         arguments = self.use_case.arguments()
         names = [name for name in STEPS if name in arguments]
         self.screen.say(f"{self.name} · {self.use_case.download.source} · run {self.run_id}")
         self.screen.open(names)
-        write_json(spool / "open.json", self._opening())
+        spool.begin(self.run_id, self.name, self.started)
         try:
-            state = "succeeded" if self._steps(arguments, spool) else "failed"
+            state = "succeeded" if self._steps(arguments) else "failed"
         except Refusal as refusal:
             self._fail_running(str(refusal))
         except KeyboardInterrupt:
             state = "interrupted"
-            self._fail_running("interrupted; what the steps before have made is kept, and the next run goes on from there")
+            self._fail_running(
+                "interrupted; what the steps before have made is kept, and the next run goes on from there"
+            )
         finally:
             self.screen.close()
             summary = self._summary(state)
-            self._close(summary, spool)
+            self._close(summary)
         self._tell(summary)
         return {"succeeded": 0, "interrupted": ENDED_BY_SIGNAL}.get(state, 1)
 
-    def _steps(self, arguments: dict[str, Any], spool: Path) -> bool:
+    def _steps(self, arguments: dict[str, Any]) -> bool:
         """Resolves the source, selects steps and lets the engine run them."""
         if self._frozen_source():
             self.checksum = self.workspace.last.get("checksum", "")
@@ -94,7 +95,12 @@ class Run:
             source = arguments["download"]["source"]
             self.checksum = resolve(source, home() / "store", self._progress).checksum
         self.reference = "" if self.use_case.check_data.drift.reference else self.workspace.reference_for(self.checksum)
-        parameters = {**arguments, "checksum": self.checksum, "reference": self.reference}
+        parameters = {
+            **arguments,
+            "checksum": self.checksum,
+            "reference": self.reference,
+            "valid_for": self._valid_for(),
+        }
         images = {name: image_of(name) for name in arguments}
         fingerprint = hashlib.sha256(json.dumps([parameters, images], sort_keys=True).encode()).hexdigest()
         if self.options.force or fingerprint != self.workspace.last.get("fingerprint"):
@@ -108,15 +114,29 @@ class Run:
         frozen = self._frozen_keys(selection.frozen)
         prune(spec, selection)
         session = Session(
-            root=home() / "kfp", log=self.workspace.log, spool=spool, warm=self._warm,
+            root=home() / "kfp",
+            log=self.workspace.log,
+            spool=spool.spool(self.run_id),
+            warm=self._warm,
             env={"TABPIPE_STORE": str(home() / "store"), "MLFLOW_TRACKING_URI": tracker.tracking_uri()},
-            forced=selection.run if self.options.force else frozenset(), frozen=frozen,
-            on_start=self.screen.started, on_launched=self._launched, on_end=self._ended, on_fail=self._failed,
-        )  # fmt: skip
+            forced=selection.run if self.options.force else frozenset(),
+            frozen=frozen,
+            on_start=self.screen.started,
+            on_launched=self._launched,
+            on_end=self._ended,
+            on_fail=self._failed,
+        )
         succeeded = run_pipeline(spec, parameters, session, self.workspace.log("engine"))
         if succeeded and selection.whole:
             self.workspace.finished(fingerprint, self.checksum)
         return succeeded
+
+    def _valid_for(self) -> str:
+        """What the data checks hang on besides their section and the table, or else caches would serve them stale."""
+        checks = self.use_case.check_data
+        day = time.strftime("%Y-%m-%d") if any(rule.fresh_days for rule in checks.columns.values()) else ""
+        reference = checks.drift.reference
+        return f"{day}{resolve(reference, home() / 'store').checksum if reference else ''}"
 
     def _frozen_source(self) -> bool:
         """Whether the source need not be looked at, since download does not run."""
@@ -127,8 +147,11 @@ class Run:
         keys = self.workspace.last.get("keys", {})
         for step in steps:
             if step not in keys:
-                raise Refusal(f"{step} has no outputs from an earlier run to take", where="command line",
-                              mend=f"run the whole pipeline once, or add {step} to --steps")  # fmt: skip
+                raise Refusal(
+                    f"{step} has no outputs from an earlier run to take",
+                    where="command line",
+                    mend=f"run the whole pipeline once, or add {step} to --steps",
+                )
         return {step: keys[step] for step in steps}
 
     def _warm(self) -> warm.Warm | None:
@@ -139,8 +162,6 @@ class Run:
     def _progress(self, text: str) -> None:
         log = self.workspace.log("download")
         log.parent.mkdir(parents=True, exist_ok=True)
-        from components.common.step import PROGRESS
-
         with log.open("a") as file:
             file.write(f"{PROGRESS}{text}\n")
 
@@ -151,7 +172,7 @@ class Run:
 
     def _start_tracker(self) -> None:
         if self.tracking is None and self.warm is not None:
-            folder = str(tracker.spool(self.run_id))
+            folder = str(spool.spool(self.run_id))
             self.tracking = self.warm.start("tracker", ["tabpipe.tracker", folder], self.workspace.log("tracker"), {})
 
     def _ended(self, step: str, key: str, outputs: dict[str, Any], cached: bool) -> None:
@@ -161,11 +182,11 @@ class Run:
         if step == "check_data" and not cached:
             accepted = outputs["accepted"]
             self.workspace.accept(self.checksum, Path(accepted.path), accepted.metadata["digest"], self.reference)
-        self.screen.ended(step, "succeeded", key=key, cached=cached, note=_note(step, outputs))
+        self.screen.ended(step, "succeeded", key=key, cached=cached, note=note(step, outputs))
 
     def _failed(self, step: str, code: int, folder: Path) -> None:
         log = self.workspace.log(step)
-        self.error = failure_message(step, code, log)
+        self.error = failure(step, code, log)
         report = folder / "report"
         if report.is_file():
             kept = self._keep_reports(step, {"report": report})
@@ -186,31 +207,35 @@ class Run:
             link_or_copy(path, kept)
         return kept
 
-    def _opening(self) -> dict[str, Any]:
-        """What the tracker must know at a run's start."""
-        with contextlib.suppress(OSError):
-            commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True).stdout
-        tags = {"mlflow.source.name": "tabpipe", "mlflow.source.type": "LOCAL", "mlflow.source.git.commit": commit.strip(),
-                "mlflow.user": os.environ.get("USER", ""), "tabpipe.use_case": self.name}  # fmt: skip
-        return {"use_case": self.name, "run_id": self.run_id, "pid": os.getpid(), "started": self.started,
-                "tags": {key: value for key, value in tags.items() if value}}  # fmt: skip
-
     def _summary(self, state: str) -> dict[str, Any]:
-        metrics = {split: dict(self.outputs[step]["metrics"].metadata)
-                   for split, step in (("validation", "train"), ("test", "evaluate")) if step in self.outputs}  # fmt: skip
+        metrics = {
+            split: dict(self.outputs[step]["metrics"].metadata)
+            for split, step in (("validation", "train"), ("test", "evaluate"))
+            if step in self.outputs
+        }
         model = self.outputs["train"]["model"].path if "train" in self.outputs else None
         reports = {path.stem: str(path) for path in sorted((self.workspace.run / "reports").glob("*.html"))}
         return {
-            "run_id": self.run_id, "use_case": self.name, "state": state, "started": self.started,
-            "seconds": round(time.time() - self.started, 3), "source": self.use_case.download.source,
-            "checksum": self.checksum, "overrides": self.options.overrides,
-            "steps": [{"name": step.name, "state": step.state, "seconds": step.seconds, "cached": step.cached}
-                      for step in self.screen.steps.values()],
-            "metrics": metrics, "model": model, "reports": reports, "error": self.error,
-        }  # fmt: skip
+            "run_id": self.run_id,
+            "use_case": self.name,
+            "state": state,
+            "started": self.started,
+            "seconds": round(time.time() - self.started, 3),
+            "source": self.use_case.download.source,
+            "checksum": self.checksum,
+            "overrides": self.options.overrides,
+            "steps": [
+                {"name": step.name, "state": step.state, "seconds": step.seconds, "cached": step.cached}
+                for step in self.screen.steps.values()
+            ],
+            "metrics": metrics,
+            "model": model,
+            "reports": reports,
+            "error": self.error,
+        }
 
-    def _close(self, summary: dict[str, Any], spool: Path) -> None:
-        """Writes the summary and lets MLflow have it; a run that was cached throughout does not wait for that."""
+    def _close(self, summary: dict[str, Any]) -> None:
+        """Writes the run's folder, and lets MLflow have it."""
         if summary["model"]:
             point(self.workspace.run / "model", Path(summary["model"]))
         write_json(self.workspace.run / "config.json", self.use_case.model_dump(mode="json"))
@@ -218,30 +243,16 @@ class Run:
         if summary["state"] == "succeeded" and summary["model"]:
             point(self.workspace.root / "latest", self.workspace.run)
         steps = [vars(step) for step in self.screen.steps.values() if step.state in ("succeeded", "failed")]
-        scores = {f"{split}_{name}": value for split, values in summary["metrics"].items() for name, value in values.items()}
-        write_json(spool / "close.json", {
-            "state": summary["state"], "ended": time.time(), "steps": steps, "metrics": scores,
-            "params": self.use_case.model_dump(mode="json"),
-            "tags": {"tabpipe.checksum": self.checksum, **({"tabpipe.error": self.error} if self.error else {})},
-            "files": [[str(self.workspace.run / name), "", name] for name in ("summary.json", "config.json")],
-        })  # fmt: skip
+        spool.end(summary, self.use_case.model_dump(mode="json"), steps, self.workspace.run)
         if self.warm is not None:
             self._start_tracker()
             self.warm.wait(self.tracking)
             self.warm.stop()
         else:
-            self._track_detached(spool, wait=any(not step["cached"] for step in steps))
-
-    def _track_detached(self, spool: Path, wait: bool) -> None:
-        """Tracks from a process of its own."""
-        log = self.workspace.log("tracker")
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("a") as output:
-            process = subprocess.Popen([sys.executable, "-m", "tabpipe.tracker", str(spool)], cwd=ROOT, stdin=subprocess.DEVNULL,
-                                       stdout=output, stderr=output, start_new_session=True,
-                                       env={**os.environ, **warm.step_environment()})  # fmt: skip
-        if wait:
-            process.wait()
+            # A run that was cached throughout does not wait for MLflow.
+            spool.track_apart(
+                self.run_id, self.workspace.log("tracker"), wait=any(not step["cached"] for step in steps)
+            )
 
     def _tell(self, summary: dict[str, Any]) -> None:
         """Prints the end of a run: its metrics and where things are, or what went wrong."""
@@ -255,39 +266,16 @@ class Run:
                 say(f"  report   {shorter(path)}")
             say(f"  {summary['seconds']:.2f} s; `make ui` shows all runs")
         else:
-            print(f"\n{error_lines(self.error or 'failed')}\n  logs:  {shorter(self.workspace.run / 'logs')}", file=sys.stderr)
+            print(
+                f"\n{error_lines(self.error or 'failed')}\n  logs:  {shorter(self.workspace.run / 'logs')}",
+                file=sys.stderr,
+            )
         if self.options.json:
             print(json.dumps(summary))
 
 
 def _is_html(value: Any) -> bool:
     return getattr(value, "schema_title", "") == "system.HTML"
-
-
-def _note(step: str, outputs: dict[str, Any]) -> str:
-    """A few words on what a step did."""
-    if step == "download" and outputs["table"].metadata.get("generated"):
-        return "a table generated by tabpipe, not real data"
-    if "metrics" not in outputs:
-        return ""
-    values = outputs["metrics"].metadata
-    if step == "check_data" and values.get("warnings"):
-        return f"{values['warnings']:.0f} warnings, see its report"
-    if step == "preprocess" and "rows_in" in values:
-        return f"{values['rows_out']:,.0f} of {values['rows_in']:,.0f} rows kept"
-    return ""
-
-
-def failure_message(step: str, code: int, log: Path) -> str:
-    """A failed step's own message, or the last line of its log."""
-    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
-    for line in reversed(lines):
-        if line.startswith(REFUSED):
-            return json.loads(line[len(REFUSED) :])["message"]
-    if code < 0:
-        return f"{step} was ended by signal {-code}\n  mend:  if memory ran out, use a smaller table or a larger machine"
-    last = next((line for line in reversed(lines) if line.strip()), "no message")
-    return f"{step} failed unexpectedly: {last}\n  mend:  its log {shorter(log)} has the stack trace"
 
 
 def run(options: Options) -> int:

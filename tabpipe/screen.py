@@ -57,8 +57,13 @@ class Screen:
             from rich.console import Console
             from rich.live import Live
 
-            self._live = Live(get_renderable=self._render, console=Console(file=self.out), refresh_per_second=10,
-                              redirect_stdout=False, redirect_stderr=False)  # fmt: skip
+            self._live = Live(
+                get_renderable=self._render,
+                console=Console(file=self.out),
+                refresh_per_second=10,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
             self._live.start()
 
     def started(self, name: str) -> None:

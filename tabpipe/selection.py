@@ -57,7 +57,10 @@ def _ancestors(name: str, parents: dict[str, list[str]]) -> frozenset[str]:
 
 def parents_of(spec: Any) -> dict[str, list[str]]:
     """Step to the steps before it, of a compiled pipeline, in the order in which they can run."""
-    tasks = {name: [parent.replace("-", "_") for parent in task.dependent_tasks] for name, task in spec.root.dag.tasks.items()}
+    tasks = {
+        name: [parent.replace("-", "_") for parent in task.dependent_tasks]
+        for name, task in spec.root.dag.tasks.items()
+    }
     return {name.replace("-", "_"): parents for name, parents in tasks.items()}
 
 

@@ -18,22 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from components.common import tracking
+from tabpipe.spool import COMMIT, spool
 from tabpipe.workspace import home, read_json, write_json
 
 POLL = 0.02
 """Seconds between two looks for new records."""
-_COMMIT = "mlflow.source.git.commit"
 _STATUS = {"succeeded": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 
 
 def tracking_uri() -> str:
     """The tracking store: MLFLOW_TRACKING_URI, or SQLite beside the outputs."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
-
-
-def spool(run_id: str = "") -> Path:
-    """The folder of a run's records, or of all runs'."""
-    return home() / "spool" / run_id
 
 
 def follow(folder: Path) -> None:
@@ -99,8 +94,8 @@ class _Writer:
 
     def _child_tags(self, step: str) -> dict[str, str]:
         tags = {"mlflow.parentRunId": self.parent, "tabpipe.step": step}
-        if commit := self.opened["tags"].get(_COMMIT):
-            tags[_COMMIT] = commit
+        if commit := self.opened["tags"].get(COMMIT):
+            tags[COMMIT] = commit
         return tags
 
     def write_ended_steps(self) -> None:

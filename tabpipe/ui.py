@@ -16,8 +16,20 @@ def serve(port: int) -> int:
     home().mkdir(parents=True, exist_ok=True)
     tracker.flush()
     print(f"MLflow: http://127.0.0.1:{port}  (Ctrl-C ends it)", flush=True)
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port),
-               "--backend-store-uri", tracker.tracking_uri(), "--workers", "1"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "ui",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--backend-store-uri",
+        tracker.tracking_uri(),
+        "--workers",
+        "1",
+    ]
     try:
         return subprocess.run(command, env={**os.environ, **step_environment()}).returncode
     except KeyboardInterrupt:

@@ -1,16 +1,16 @@
 """Where runs leave what they make, and what the next run needs to know of the last.
 
-    output/                      TABPIPE_HOME
-        mlflow.db, mlartifacts/  the tracking store
-        kfp/                     outputs of steps, as kfp.local lays them out, and its cache
-        store/                   downloaded sources by content
-        spool/                   tracking records on their way to MLflow
-        USE_CASE/
-            last.json            cache keys of each step's latest good outputs, and the fingerprint of the last run
-            accepted.json        the data that passed its checks, newest last
-            accepted/            those tables by content: references for the next data
-            latest -> runs/ID
-            runs/ID/             summary.json, config.yaml, reports/, logs/, model
+output/                      TABPIPE_HOME
+    mlflow.db, mlartifacts/  the tracking store
+    kfp/                     outputs of steps, as kfp.local lays them out, and its cache
+    store/                   downloaded sources by content
+    spool/                   tracking records on their way to MLflow
+    USE_CASE/
+        last.json            cache keys of each step's latest good outputs, and the fingerprint of the last run
+        accepted.json        the data that passed its checks, newest last
+        accepted/            those tables by content: references for the next data
+        latest -> runs/ID
+        runs/ID/             summary.json, config.yaml, reports/, logs/, model
 """
 
 from __future__ import annotations

@@ -36,7 +36,11 @@ def tabpipe(tmp_path):
         done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=240)
         document = json.loads(done.stdout) if done.stdout.strip() else None
         states = {step["name"]: step["state"] for step in document["steps"]} if document else {}
-        ran = {step["name"] for step in document["steps"] if step["state"] == "succeeded" and not step["cached"]} if document else set()
+        ran = (
+            {step["name"] for step in document["steps"] if step["state"] == "succeeded" and not step["cached"]}
+            if document
+            else set()
+        )
         return SimpleNamespace(code=done.returncode, document=document, states=states, ran=ran, err=done.stderr)
 
     return run
@@ -47,30 +51,41 @@ def fruit(rows=120, seed=0):
     random = np.random.default_rng(seed)
     label = random.choice(["apple", "melon", "plum"], rows)
     weight = np.select([label == "apple", label == "melon"], [150.0, 1200.0], 40.0) * random.normal(1, 0.1, rows)
-    return pd.DataFrame({
-        "id": np.arange(rows),
-        "weight": weight.round(1),
-        "size": np.where(weight > 500, "L", np.where(weight > 90, "M", "S")),
-        "note": random.choice(["sweet and red", "green", "very ripe", "from the south"], rows),
-        "picked": pd.Timestamp("2026-01-01") + pd.to_timedelta(random.integers(0, 200, rows), "D"),
-        "label": label,
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "id": np.arange(rows),
+            "weight": weight.round(1),
+            "size": np.where(weight > 500, "L", np.where(weight > 90, "M", "S")),
+            "note": random.choice(["sweet and red", "green", "very ripe", "from the south"], rows),
+            "picked": pd.Timestamp("2026-01-01") + pd.to_timedelta(random.integers(0, 200, rows), "D"),
+            "label": label,
+        }
+    )
 
 
 FRUIT = {
     "target": "label",
-    "columns": {"id": "identifier", "weight": "numerical", "size": "categorical", "note": "text", "picked": "date",
-                "label": "categorical"},
+    "columns": {
+        "id": "identifier",
+        "weight": "numerical",
+        "size": "categorical",
+        "note": "text",
+        "picked": "date",
+        "label": "categorical",
+    },
     "download": {"source": "fruit.csv"},
     "check_data": {
         "rows": {"min": 20, "max": 1000},
         "columns": {
-            "weight": {"range": [1, 3000]}, "size": {"classes": ["S", "M", "L"]}, "id": {"unique": True},
-            "label": {"classes": ["apple", "melon", "plum"]}, "note": {"missing": 0.5},
+            "weight": {"range": [1, 3000]},
+            "size": {"classes": ["S", "M", "L"]},
+            "id": {"unique": True},
+            "label": {"classes": ["apple", "melon", "plum"]},
+            "note": {"missing": 0.5},
         },
     },
     "train": {"model": "random_forest", "n_estimators": 5},
-}  # fmt: skip
+}
 
 
 @pytest.fixture

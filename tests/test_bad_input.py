@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from tests.conftest import ROOT, fruit
 
 STEPS = ["download", "preprocess", "check_data", "segregate", "train", "evaluate"]
@@ -52,7 +53,12 @@ def one_of(label):
     [
         pytest.param(lambda t: t.head(0), "download", ["fruit.csv", "no rows"], id="no-rows"),
         pytest.param(lambda t: t.drop(columns="weight"), "preprocess", ["'weight'"], id="missing-column"),
-        pytest.param(lambda t: t.rename(columns={"label": "lable"}), "preprocess", ["'label'", "'lable'"], id="missing-target-column"),
+        pytest.param(
+            lambda t: t.rename(columns={"label": "lable"}),
+            "preprocess",
+            ["'label'", "'lable'"],
+            id="missing-target-column",
+        ),
         pytest.param(with_value("weight", "heavy"), "preprocess", ["'weight'", "heavy", "numerical"], id="wrong-dtype"),
         pytest.param(with_value("picked", "soon"), "preprocess", ["'picked'", "soon"], id="wrong-date"),
         pytest.param(with_value("label", "kiwi"), "check_data", ["'label'", "kiwi"], id="unknown-class"),
@@ -66,7 +72,7 @@ def one_of(label):
         pytest.param(lambda t: t.head(10), "check_data", ["rows", "20"], id="too-few-rows"),
         pytest.param(lambda t: pd.concat([t.head(1)] * 50), "check_data", ["rows"], id="nothing-but-duplicates"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_table_is_refused(tabpipe, fruit_case, change, step, words):
     refused(tabpipe(fruit_case(change)), step, *words)
 
@@ -98,7 +104,7 @@ def serving(answer):
     """A web server on loopback whose answers `answer(handler)` gives."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        do_GET = do_HEAD = lambda self: answer(self)  # noqa: N815
+        do_GET = do_HEAD = lambda self: answer(self)
 
         def log_message(self, *_):
             pass
@@ -126,8 +132,10 @@ def half(handler):
         handler.connection.close()
 
 
-@pytest.mark.parametrize(("answer", "words"), [pytest.param(not_there, ["404"], id="404"),
-                                               pytest.param(half, ["fruit.csv"], id="breaks-half-way")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [pytest.param(not_there, ["404"], id="404"), pytest.param(half, ["fruit.csv"], id="breaks-half-way")],
+)
 def test_a_bad_server_is_refused(tabpipe, fruit_case, answer, words):
     with serving(answer) as url:
         refused(tabpipe(fruit_case(), "--source", url), "download", *words)

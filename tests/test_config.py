@@ -36,7 +36,9 @@ def test_an_override_replaces_one_value():
 
 
 def test_another_model_can_be_chosen_without_its_predecessor_s_hyperparameters():
-    changed = load("music_genres", ["train.model=linear", "train.n_estimators=null", "train.max_depth=null", "train.C=2"])
+    changed = load(
+        "music_genres", ["train.model=linear", "train.n_estimators=null", "train.max_depth=null", "train.C=2"]
+    )
     assert changed.train.hyperparameters == {"C": 2}
 
 
@@ -51,7 +53,9 @@ def test_another_model_can_be_chosen_without_its_predecessor_s_hyperparameters()
         pytest.param(["segregate.test_size=1.5"], ["segregate.test_size", "1.5", "less than 1"], id="impossible-split"),
         pytest.param(["target=gnre"], ["gnre", "'genre'"], id="target"),
         pytest.param(["preprocess.bounds={tepmo: [1, 2]}"], ["tepmo", "'tempo'"], id="column"),
-        pytest.param(["check_data.columns.key.range=[5, 1]"], ["check_data.columns.key.range", "5", "above"], id="range"),
+        pytest.param(
+            ["check_data.columns.key.range=[5, 1]"], ["check_data.columns.key.range", "5", "above"], id="range"
+        ),
         pytest.param(["columns.key=numeric"], ["columns.key", "numeric", "numerical"], id="kind"),
         pytest.param(["whatever"], ["whatever", "dotted.name=value"], id="grammar"),
     ],

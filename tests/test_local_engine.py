@@ -48,9 +48,14 @@ class Watched:
         self.ended, self.failed, self.outputs = {}, [], {}
         self.folder, self.keys = folder, {}
         self.session = Session(
-            root=folder / "kfp", log=lambda step: folder / f"{step}.log", spool=folder / "spool", warm=lambda: runner,
-            on_end=self._end, on_fail=lambda step, code, path: self.failed.append((step, code)), **session,
-        )  # fmt: skip
+            root=folder / "kfp",
+            log=lambda step: folder / f"{step}.log",
+            spool=folder / "spool",
+            warm=lambda: runner,
+            on_end=self._end,
+            on_fail=lambda step, code, path: self.failed.append((step, code)),
+            **session,
+        )
 
     def _end(self, step, key, outputs, cached):
         self.ended[step], self.outputs[step], self.keys[step] = ("cached" if cached else "done"), outputs, key
@@ -144,7 +149,18 @@ def test_a_closed_warm_process_interrupts_what_it_runs(tmp_path):
         patch.setattr(warm, "NEEDS", {})
         process = warm.Warm(tmp_path / "warm.log")
         code = "def f():\n try:\n  import os,time; print('pid', os.getpid(), flush=True); time.sleep(60)\n finally: print('cleaned')\n"
-        process.start("f", ["--function_to_execute", "f", "--executor_input", json.dumps({"outputs": {"outputFile": str(tmp_path / "out.json")}})], tmp_path / "f.log", {}, code)
+        process.start(
+            "f",
+            [
+                "--function_to_execute",
+                "f",
+                "--executor_input",
+                json.dumps({"outputs": {"outputFile": str(tmp_path / "out.json")}}),
+            ],
+            tmp_path / "f.log",
+            {},
+            code,
+        )
         deadline = time.monotonic() + 20
         while "pid" not in ((tmp_path / "f.log").read_text() if (tmp_path / "f.log").is_file() else ""):
             assert time.monotonic() < deadline

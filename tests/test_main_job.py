@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+
 from tests.conftest import ROOT, fruit, real_table
 
 ALL = {"download", "preprocess", "check_data", "segregate", "train", "evaluate"}
@@ -19,8 +20,10 @@ ALL = {"download", "preprocess", "check_data", "segregate", "train", "evaluate"}
 
 def digests(home, *names):
     """The digest of each table of these names that a fresh home holds."""
-    return {name: [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted((home / "kfp").glob(f"*/*/{name}"))]
-            for name in names}  # fmt: skip
+    return {
+        name: [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted((home / "kfp").glob(f"*/*/{name}"))]
+        for name in names
+    }
 
 
 @pytest.mark.parametrize("table", ["real", "generated"])
@@ -72,7 +75,10 @@ def test_a_table_that_no_config_knows_runs_with_a_drafted_yaml(tabpipe, tmp_path
 
 
 def test_two_fresh_runs_give_the_same_bytes_and_metrics_however_steps_are_started(tabpipe, tmp_path):
-    runs = [tabpipe("nyc_rentals", "train.n_estimators=10", home=tmp_path / mode, env={"TABPIPE_WARM": mode}) for mode in "10"]
+    runs = [
+        tabpipe("nyc_rentals", "train.n_estimators=10", home=tmp_path / mode, env={"TABPIPE_WARM": mode})
+        for mode in "10"
+    ]
     assert [run.code for run in runs] == [0, 0], runs[0].err + runs[1].err
     assert runs[0].document["metrics"] == runs[1].document["metrics"]
     names = ("table", "clean", "accepted", "train", "validation", "test")
@@ -161,8 +167,10 @@ def test_new_data_are_compared_with_the_previous_accepted_ones(tabpipe, fruit_ca
     assert "warning" in second.err
     again = tabpipe(fruit_case(lambda t: fruit(200, seed=3).assign(weight=lambda d: d.weight * 1.4)))
     assert again.ran == set(), "the same data keep the reference that they were compared with"
-    strict = fruit_case(lambda t: fruit(200, seed=4).assign(weight=lambda d: d.weight * 2),
-                        {"check_data": {"drift": {"severity": "error"}}})  # fmt: skip
+    strict = fruit_case(
+        lambda t: fruit(200, seed=4).assign(weight=lambda d: d.weight * 2),
+        {"check_data": {"drift": {"severity": "error"}}},
+    )
     stopped = tabpipe(strict)
     assert stopped.code == 1 and "'weight'" in stopped.document["error"] and stopped.states["segregate"] == "skipped"
 
@@ -190,11 +198,19 @@ def test_mlflow_has_a_parent_run_and_a_child_run_per_step(tabpipe, fruit_case, t
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
-    runs = client.search_runs([client.get_experiment_by_name("fruit").experiment_id], order_by=["attributes.start_time"])
+    runs = client.search_runs(
+        [client.get_experiment_by_name("fruit").experiment_id], order_by=["attributes.start_time"]
+    )
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     assert [run.info.status for run in parents] == ["FINISHED"] * 3
-    children = [{run.data.tags["tabpipe.step"]: run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id}
-                for parent in parents]  # fmt: skip
+    children = [
+        {
+            run.data.tags["tabpipe.step"]: run
+            for run in runs
+            if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id
+        }
+        for parent in parents
+    ]
     assert [set(steps) for steps in children] == [ALL] * 3
     assert [sum("tabpipe.cached" in run.data.tags for run in steps.values()) for steps in children] == [0, 4, 6]
     assert children[2]["train"].data.tags["tabpipe.made_by"] == children[1]["train"].info.run_id

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.check_data.checks import Check, refusal, summary
@@ -19,9 +20,14 @@ if TYPE_CHECKING:
 
 
 def check_file(
-    section: dict[str, Any], clean: str, reference: str, accepted: str, report: str,
-    tell: Callable[[dict[str, int]], None] | None = None, now: datetime | None = None,
-) -> list[Check]:  # fmt: skip
+    section: dict[str, Any],
+    clean: str,
+    reference: str,
+    accepted: str,
+    report: str,
+    tell: Callable[[dict[str, int]], None] | None = None,
+    now: datetime | None = None,
+) -> list[Check]:
     """Checks a table, writes the report, and hands the table on if no check of severity error failed.
 
     Args:
@@ -67,22 +73,31 @@ def check_table(
 
 def _usable(rules: CheckDataArgument) -> None:
     """Refuses rules for columns that are not declared, or not of a kind that the rule is for."""
-    named = [(f"columns.{column}", column) for column in rules.columns]
+    named = [("target", rules.target)]
+    named += [(f"columns.{column}", column) for column in rules.columns]
     named += [("drift.numerical", column) for column in rules.drift.numerical or ()]
     named += [("drift.categorical", column) for column in rules.drift.categorical]
     for field, column in named:
         if column not in rules.kinds:
-            raise Refusal(f"a rule for {column!r}, which is no declared column", where=f"check_data.{field}",
-                          rule="rules are for columns of the clean table", mend=nearest(column, rules.kinds))  # fmt: skip
-    needs = [(f"columns.{column}.range", column, "numerical") for column, rule in rules.columns.items() if rule.range]
-    needs += [
-        (f"columns.{column}.fresh_days", column, "date") for column, rule in rules.columns.items() if rule.fresh_days
-    ]
+            raise Refusal(
+                f"{column!r} is no declared column",
+                where=f"check_data.{field}",
+                rule="the target and rules must be about columns of the clean table",
+                mend=nearest(column, rules.kinds),
+            )
+    needs = [("target", rules.target, "numerical")] * (rules.task == "regression")
     needs += [("drift.numerical", column, "numerical") for column in rules.drift.numerical or ()]
+    for column, rule in rules.columns.items():
+        needs += [(f"columns.{column}.range", column, "numerical")] * (rule.range is not None)
+        needs += [(f"columns.{column}.fresh_days", column, "date")] * (rule.fresh_days is not None)
     for field, column, kind in needs:
         if rules.kinds[column] != kind:
-            raise Refusal(f"the column {column!r} is {rules.kinds[column]}", where=f"check_data.{field}",
-                          rule=f"this rule is for {kind} columns", mend="drop the rule or declare another kind")  # fmt: skip
+            raise Refusal(
+                f"the column {column!r} is {rules.kinds[column]}",
+                where=f"check_data.{field}",
+                rule=f"this must be a {kind} column",
+                mend="change it, or declare another kind of column",
+            )
 
 
 def _reference(rules: CheckDataArgument, previous: str) -> tuple[pd.DataFrame | None, str]:
@@ -93,11 +108,16 @@ def _reference(rules: CheckDataArgument, previous: str) -> tuple[pd.DataFrame | 
     words = f"the declared reference {path}" if rules.drift.reference else "the previous accepted table"
     where = "check_data.drift.reference" if rules.drift.reference else "the previous accepted table"
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             is_parquet = file.read(4) == b"PAR1"
     except OSError as error:
-        raise Refusal(f"the reference table cannot be read ({error.strerror})", where=where, value=path,
-                      rule="a path of a parquet or CSV table", mend="name another one, or none") from None  # fmt: skip
+        raise Refusal(
+            f"the reference table cannot be read ({error.strerror})",
+            where=where,
+            value=path,
+            rule="a path of a parquet or CSV table",
+            mend="name another one, or none",
+        ) from None
     return (_parquet(path, rules) if is_parquet else _csv(path, rules, where)), words
 
 

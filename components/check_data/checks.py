@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from components.common.errors import Refusal, shorten
 from components.common.sections.section import Severity
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
 Outcome = Literal["passed", "failed", "skipped"]
 
@@ -41,6 +45,47 @@ class Check:
     def stops(self) -> bool:
         """Whether it keeps the table from being accepted."""
         return self.outcome == "failed" and self.severity == "error"
+
+
+def of_rows(
+    name: str,
+    series: pd.Series,
+    rule: str,
+    bad: np.ndarray,
+    severity: Severity,
+    well: str,
+    ill: str,
+    mend: str,
+    *,
+    holds: bool | None = None,
+) -> Check:
+    """A check about single rows.
+
+    Args:
+        name: Name of the check.
+        series: The column.
+        rule: What must hold.
+        bad: (n,) rows that break it.
+        severity: Whether that stops the pipeline.
+        well: What is observed where all is well.
+        ill: What is observed where it is not.
+        mend: What can be done about it.
+        holds: The verdict, where it is not simply whether no row is bad.
+    """
+    column = str(series.name)
+    if not bad.any() if holds is None else holds:
+        return Check(name, column, rule, well, severity, "passed", bad_rows=0)
+    first = int(bad.argmax()) if bad.any() else None
+    value = None if first is None else series.iloc[first]
+    if hasattr(value, "item"):
+        value = value.item()  # a plain number, so that it is shown as one
+    return Check(name, column, rule, ill, severity, "failed", int(bad.sum()), first, value, mend)
+
+
+def rows_of(bad: np.ndarray) -> str:
+    """How many rows are marked, in words."""
+    count = int(bad.sum())
+    return f"{count:,} row{'s' * (count != 1)} ({count / max(len(bad), 1) * 100:.3g}%)"
 
 
 def summary(checks: Sequence[Check], rows: int) -> dict[str, int]:

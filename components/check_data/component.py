@@ -5,14 +5,21 @@ from kfp import dsl
 
 @dsl.component(base_image="tabpipe/check_data", install_kfp_package=False)
 def check_data(
-    section: dict, reference: str, clean: dsl.Input[dsl.Dataset], accepted: dsl.Output[dsl.Dataset],
-    report: dsl.Output[dsl.HTML], metrics: dsl.Output[dsl.Metrics],
-):  # fmt: skip
+    section: dict,
+    reference: str,
+    valid_for: str,
+    clean: dsl.Input[dsl.Dataset],
+    accepted: dsl.Output[dsl.Dataset],
+    report: dsl.Output[dsl.HTML],
+    metrics: dsl.Output[dsl.Metrics],
+):
     """Checks a clean table and hands it on unchanged, or refuses it.
 
     Args:
         section: The step's section, `CheckDataArgument`.
         reference: The previous accepted table, parquet, to compare with; empty where there is none.
+        valid_for: What else the outcome hangs on, for the sake of caches: the day, where freshness is checked, and the
+            digest of a declared reference.
         clean: The clean table, parquet.
         accepted: The same table, once accepted.
         report: Every check and every column, as a page.

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from components.check_data.checks import Check
-from components.check_data.rules import as_class
+from components.check_data.values import as_class
 from components.common.sections import CheckDataArgument
 from components.common.svg import finite
 
 EXACT_ROWS = 1000
 """Up to so many rows in the larger sample the exact distribution of the Kolmogorov-Smirnov statistic is used."""
+MEND = "compare it with the reference in the report: a fault of the source, or has the world changed?"
 MISSING = "(missing)"
 """The category that missing values make."""
 
@@ -36,8 +37,8 @@ def check_drift(frame: pd.DataFrame, reference: pd.DataFrame | None, section: Ch
     if reference is None:
         parts = [f"{len(numerical)} Kolmogorov-Smirnov test{'s' * (len(numerical) != 1)}"] * bool(numerical)
         parts += [f"the KL divergence of {', '.join(drift.categorical)}"] * bool(drift.categorical)
-        return [Check("drift", "", " and ".join(parts), "there is no reference yet; once accepted, this table is the next"
-                      " run's", drift.severity, "skipped")]  # fmt: skip
+        observed = "there is no reference yet; once accepted, this table is the next run's"
+        return [Check("drift", "", " and ".join(parts), observed, drift.severity, "skipped")]
     return _kolmogorov_smirnov(frame, reference, numerical, section) + [
         _kullback_leibler(frame, reference, column, section) for column in drift.categorical
     ]
@@ -90,8 +91,16 @@ def _kolmogorov_smirnov(
             samples[column] = present, past
         else:
             where = "the reference" if past is None else "the table"
-            checks.append(Check("drift", column, "same distribution (Kolmogorov-Smirnov)",
-                                f"not checked: {where} has no numbers here", drift.severity, "skipped"))  # fmt: skip
+            checks.append(
+                Check(
+                    "drift",
+                    column,
+                    "same distribution (Kolmogorov-Smirnov)",
+                    f"not checked: {where} has no numbers here",
+                    drift.severity,
+                    "skipped",
+                )
+            )
     if not samples:
         return checks
     # Half a second to import, so only where there is something to test.
@@ -104,9 +113,8 @@ def _kolmogorov_smirnov(
         test = ks_2samp(present, past, method="auto" if exact else "asymp")
         p = f"p = {test.pvalue:.3g}" if test.pvalue > 1e-300 else "p below 1e-300"
         observed = f"{p}, largest distance {test.statistic:.3f}"
-        checks.append(Check("drift", column, rule, observed, drift.severity,
-                            "passed" if test.pvalue >= level else "failed",
-                            mend="look at its histogram: a fault of the source, or has the world changed?"))  # fmt: skip
+        outcome = "passed" if test.pvalue >= level else "failed"
+        checks.append(Check("drift", column, rule, observed, drift.severity, outcome, mend=MEND))
     return checks
 
 
@@ -131,6 +139,5 @@ def _kullback_leibler(frame: pd.DataFrame, reference: pd.DataFrame, column: str,
     change = present.reindex(names, fill_value=0) / len(frame) - past.reindex(names, fill_value=0) / len(reference)
     largest = change.abs().idxmax()
     observed = f"{divergence:.4f} nats; the most changed is {largest}, {change[largest] * 100:+.2f} points"
-    return Check("drift", column, rule, observed, drift.severity,
-                 "passed" if divergence <= drift.kl_threshold else "failed",
-                 mend="look at its shares: a fault of the source, or has the world changed?")  # fmt: skip
+    outcome = "passed" if divergence <= drift.kl_threshold else "failed"
+    return Check("drift", column, rule, observed, drift.severity, outcome, mend=MEND)

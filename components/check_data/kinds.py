@@ -32,7 +32,7 @@ def fits(series: pd.Series, kind: Kind) -> tuple[bool, np.ndarray]:
     given = series.notna().to_numpy()
     if isinstance(dtype, pd.CategoricalDtype):
         dtype = dtype.categories.dtype
-    if dtype == object:
+    if types.is_object_dtype(dtype):
         allowed = {"numerical": (), "date": (), "text": (str,)}.get(kind, (str, int))
         bad = np.fromiter((not isinstance(value, allowed) for value in series), bool, len(series)) & given
         return not bad.any(), bad
@@ -58,7 +58,7 @@ def words_of_type(series: pd.Series) -> str:
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         dtype = dtype.categories.dtype
-    if dtype == object:
+    if types.is_object_dtype(dtype):
         names = sorted({type(value).__name__ for value in series.dropna().head(1000)})
         return "values of type " + ", ".join(names) if names else "nothing"
     if isinstance(dtype, pd.StringDtype):

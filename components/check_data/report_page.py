@@ -38,8 +38,11 @@ def report_page(
     counts = summary(checks, len(frame))
     against = f"compared with {source}, {len(reference):,} rows" if reference is not None else "no reference yet"
     amiss = [check for check in checks if check.outcome != "passed"]
-    drawn = [_column(frame, reference, column, kind, checks) for column, kind in section.kinds.items()
-             if kind != "identifier" and (frame.columns == column).sum() == 1]  # fmt: skip
+    drawn = [
+        _column(frame, reference, column, kind, checks)
+        for column, kind in section.kinds.items()
+        if kind != "identifier" and (frame.columns == column).sum() == 1
+    ]
     note = "Bars show this table" + (", what is orange the reference." if reference is not None else ".")
     note += " Beside a number's name: lowest · median · highest."
     aside = [column for column, kind in section.kinds.items() if kind == "identifier"]
@@ -49,16 +52,23 @@ def report_page(
         "Data checks",
         f"{section.task} of {section.target} · {against}",
         _verdict(counts),
-        report.cards([
-            ("rows", len(frame)), ("columns", frame.shape[1]), ("checks", counts["checks"]),
-            ("passed", counts["passed"], "passed" if counts["passed"] else ""),
-            ("failed", counts["failed"], "failed" if counts["failed"] else ""),
-            ("warnings", counts["warnings"], "warning" if counts["warnings"] else ""), ("skipped", counts["skipped"]),
-        ]),  # fmt: skip
+        _cards(counts, frame.shape[1]),
         report.section("What needs a look", _table(amiss)) if amiss else "",
         report.section("Columns", report.gallery(*drawn), note=note) if drawn else "",
         report.section("Every check", _table(checks), note="A click on a heading sorts."),
-    )  # fmt: skip
+    )
+
+
+def _cards(counts: dict[str, int], columns: int) -> report.Markup:
+    outcomes = {"passed": "passed", "failed": "failed", "warnings": "warning", "skipped": ""}
+    return report.cards(
+        [
+            ("rows", counts["rows"]),
+            ("columns", columns),
+            ("checks", counts["checks"]),
+            *((name, counts[name], kind if counts[name] else "") for name, kind in outcomes.items()),
+        ]
+    )
 
 
 def _verdict(counts: dict[str, int]) -> report.Markup:
@@ -82,16 +92,23 @@ def _table(checks: Sequence[Check]) -> report.Markup:
     ranked = sorted(checks, key=lambda check: order[_kind_of(check)])
     kinds = [_kind_of(check) for check in ranked]
     rows = [
-        [report.badge(kind, kind), check.column or "whole table", check.name, check.rule, _observed(check),
-         check.bad_rows, check.severity]
+        [
+            report.badge(kind, kind),
+            check.column or "whole table",
+            check.name,
+            check.rule,
+            _observed(check),
+            check.bad_rows,
+            check.severity,
+        ]
         for check, kind in zip(ranked, kinds, strict=True)
-    ]  # fmt: skip
+    ]
     columns = ["outcome", "column", "check", "rule", "observed", "bad rows", "severity"]
     return report.table(columns, rows, numeric=["bad rows"], row_classes=kinds)
 
 
 def _observed(check: Check) -> str:
-    if check.first_row is None or pd.api.types.is_scalar(check.first_value) and pd.isna(check.first_value):
+    if check.first_row is None or check.name == "missing":
         return check.observed
     return f"{check.observed}; first {shorten(check.first_value, 80)} in row {check.first_row:,}"
 
@@ -141,5 +158,6 @@ def _shares(counts: pd.Series, past: pd.Series | None, column: str) -> str:
     compared = None
     if past is not None and len(past):
         compared = (category_counts(past).reindex(top.index, fill_value=0) / len(past)).tolist()
-    return charts.bars([str(name) for name in top.index], (top / max(int(counts.sum()), 1)).tolist(), reference=compared,
-                       width=320, format="{:.1%}", label=f"shares of {column}")  # fmt: skip
+    shares = (top / max(int(counts.sum()), 1)).tolist()
+    names = [str(name) for name in top.index]
+    return charts.bars(names, shares, reference=compared, width=320, format="{:.1%}", label=f"shares of {column}")

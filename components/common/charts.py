@@ -77,9 +77,14 @@ def timeline(
 
 
 def bars(
-    names: Sequence[Any], values: Sequence[float], *, reference: Sequence[float] | None = None, width: float = 480,
-    format: str = "{:.3g}", label: str = "",
-) -> str:  # fmt: skip
+    names: Sequence[Any],
+    values: Sequence[float],
+    *,
+    reference: Sequence[float] | None = None,
+    width: float = 480,
+    format: str = "{:.3g}",
+    label: str = "",
+) -> str:
     """Horizontal bars, for instance feature importance or class counts, in the order given.
 
     Args:
@@ -158,15 +163,15 @@ def heatmap(
         for j in range(n):
             count, share = float(counts[i, j]), float(shares[i, j])
             x, y = left + j * cell, top + i * cell
-            hint = (f"{row_caption} {names[i]}, {column_caption} {names[j]}: {count:,.0f}"
-                    f" ({share:.1%} of the row)")  # fmt: skip
+            hint = f"{row_caption} {names[i]}, {column_caption} {names[j]}: {count:,.0f} ({share:.1%} of the row)"
             kind = "on" if share > 0.5 else "strong" if count else "faint"
             figure = f"{count:,.0f}" if count < 10 ** min(cell // 8, 8) else short(round(count, -2))
             parts.append(
                 f'<g><title>{escape(hint)}</title><rect class="cell" x="{x + 0.5:.1f}" y="{y + 0.5:.1f}" rx="2.5"'
                 f' width="{cell - 1}" height="{cell - 1}" fill-opacity="{0.04 + 0.96 * share:.2f}"/>'
-                + write(x + cell / 2, y + cell / 2 + 4, figure, anchor="middle", kind=kind) + "</g>"
-            )  # fmt: skip
+                + write(x + cell / 2, y + cell / 2 + 4, figure, anchor="middle", kind=kind)
+                + "</g>"
+            )
     return drawing(round(width), round(height), label or f"{row_caption} against {column_caption}", parts)
 
 
@@ -194,9 +199,17 @@ def _bins(present: np.ndarray, past: np.ndarray, bins: int) -> tuple[float, floa
 
 
 def _spread(
-    present: np.ndarray, past: np.ndarray, low: float, high: float, bins: int, make_ticks: Any, label: str,
-    width: float, height: float, cut: tuple[bool, bool],
-) -> str:  # fmt: skip
+    present: np.ndarray,
+    past: np.ndarray,
+    low: float,
+    high: float,
+    bins: int,
+    make_ticks: Any,
+    label: str,
+    width: float,
+    height: float,
+    cut: tuple[bool, bool],
+) -> str:
     shares = [_shares(values, low, high, bins) for values in (present, past)]
     if not len(present) and not len(past):
         return drawing(width, height, label, [write(width / 2, height / 2, "no values", anchor="middle")])

@@ -13,9 +13,15 @@ from components.common.svg import Frame, drawing, finite, key, number_ticks, num
 
 
 def lines(
-    series: Mapping[str, tuple[Any, Any]], *, x_label: str, y_label: str, diagonal: bool = False, width: float = 520,
-    height: float = 380, label: str = "",
-) -> str:  # fmt: skip
+    series: Mapping[str, tuple[Any, Any]],
+    *,
+    x_label: str,
+    y_label: str,
+    diagonal: bool = False,
+    width: float = 520,
+    height: float = 380,
+    label: str = "",
+) -> str:
     """Lines over a common plane, for instance ROC curves, with a legend where there are several.
 
     Args:
@@ -29,9 +35,15 @@ def lines(
     """
     curves = {str(name): _thinned(numbers(x), numbers(y)) for name, (x, y) in series.items()}
     frame = _plane(
-        [x for x, _ in curves.values()], [y for _, y in curves.values()], width, height, x_label, y_label,
-        list(curves) if len(curves) > 1 else [], margin=0.0,
-    )  # fmt: skip
+        [x for x, _ in curves.values()],
+        [y for _, y in curves.values()],
+        width,
+        height,
+        x_label,
+        y_label,
+        list(curves) if len(curves) > 1 else [],
+        margin=0.0,
+    )
     if diagonal:
         (x0, x1), (y0, y1) = frame.x, frame.y
         frame.parts.append(_guide(frame, x0, y0, x1, y1))
@@ -41,16 +53,31 @@ def lines(
             kind = _group(at) if len(curves) > 1 else "only"
             frame.parts.append(f'<path class="line {kind}" d="{line}"><title>{escape(name)}</title></path>')
     if len(curves) > 1:
-        frame.parts += key(frame.left + frame.width + 16, frame.top, [(_group(i), n) for i, n in enumerate(curves)],
-                           width - frame.left - frame.width - 20)  # fmt: skip
+        frame.parts += key(
+            frame.left + frame.width + 16,
+            frame.top,
+            [(_group(i), n) for i, n in enumerate(curves)],
+            width - frame.left - frame.width - 20,
+        )
     tall = max(height, frame.top + 17 * len(curves) * (len(curves) > 1) + 6)
     return drawing(width, tall, label or f"{y_label} over {x_label}", frame.parts)
 
 
 def scatter(
-    x: Any, y: Any, *, groups: Any = None, x_label: str = "", y_label: str = "", zero_line: bool = False,
-    identity: bool = False, limit: int = 2000, seed: int = 42, width: float = 520, height: float = 380, label: str = "",
-) -> str:  # fmt: skip
+    x: Any,
+    y: Any,
+    *,
+    groups: Any = None,
+    x_label: str = "",
+    y_label: str = "",
+    zero_line: bool = False,
+    identity: bool = False,
+    limit: int = 2000,
+    seed: int = 42,
+    width: float = 520,
+    height: float = 380,
+    label: str = "",
+) -> str:
     """Points, for instance predictions over true values, or an embedding coloured by group or by a number.
 
     Args:
@@ -97,9 +124,15 @@ def scatter(
 
 
 def _plane(
-    xs: list[np.ndarray], ys: list[np.ndarray], width: float, height: float, x_label: str, y_label: str,
-    legend: Sequence[str], margin: float,
-) -> Frame:  # fmt: skip
+    xs: list[np.ndarray],
+    ys: list[np.ndarray],
+    width: float,
+    height: float,
+    x_label: str,
+    y_label: str,
+    legend: Sequence[str],
+    margin: float,
+) -> Frame:
     """A frame with axes around all points, leaving room for a legend at its right."""
     x, y = finite(np.concatenate([*xs, np.zeros(0)])), finite(np.concatenate([*ys, np.zeros(0)]))
     x_range = widened(x.min(), x.max(), margin) if len(x) else (0.0, 1.0)
@@ -146,8 +179,10 @@ def _coloured(groups: np.ndarray, seen: np.ndarray) -> tuple[list[tuple[str, str
         edges = np.linspace(known.min(), known.max(), len(RAMP) + 1)
         values = groups.astype(float)[seen]
         codes = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(RAMP) - 1)
-        labels = [(f"r{i}", f"{short(float(f'{edges[i]:.3g}'))} to {short(float(f'{edges[i + 1]:.3g}'))}")
-                  for i in range(len(RAMP))]  # fmt: skip
+        labels = [
+            (f"r{i}", f"{short(float(f'{edges[i]:.3g}'))} to {short(float(f'{edges[i + 1]:.3g}'))}")
+            for i in range(len(RAMP))
+        ]
         if not np.isfinite(values).all():
             codes, labels = np.where(np.isfinite(values), codes, len(RAMP)), [*labels, ("rest", "missing")]
         return labels, codes

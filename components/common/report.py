@@ -42,9 +42,9 @@ def figures(value: Any) -> str:
     number = float(value)
     if math.isinf(number):
         return "∞" if number > 0 else "-∞"
-    if number == int(number) and abs(number) < 1e15:
-        return f"{int(number):,}"
-    return f"{number:,.1f}" if abs(number) >= 1000 else f"{number:.4g}"
+    if not 1000 <= abs(number) < 1e15:
+        return f"{number:.4g}"
+    return f"{int(number):,}" if number.is_integer() else f"{number:,.1f}"
 
 
 def text(*paragraphs: Any) -> Markup:
@@ -55,8 +55,10 @@ def text(*paragraphs: Any) -> Markup:
 def verdict(kind: Kind, message: Any) -> Markup:
     """The banner that tells the outcome in one sentence."""
     sign = {"passed": "✓", "failed": "✕", "warning": "!"}[kind]
-    return Markup(f'<p class="verdict {kind}" role="status"><i aria-hidden="true"><b>{sign}</b></i>'
-                  f"<span>{_inline(message)}</span></p>")  # fmt: skip
+    return Markup(
+        f'<p class="verdict {kind}" role="status"><i aria-hidden="true"><b>{sign}</b></i>'
+        f"<span>{_inline(message)}</span></p>"
+    )
 
 
 def badge(kind: str, label: Any) -> Markup:
@@ -80,9 +82,12 @@ def cards(values: Mapping[str, Any] | Iterable[tuple]) -> Markup:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numeric: Collection[str] | None = None,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    numeric: Collection[str] | None = None,
     row_classes: Sequence[str] | None = None,
-) -> Markup:  # fmt: skip
+) -> Markup:
     """A table that a click on a column's head sorts.
 
     Args:
@@ -92,21 +97,26 @@ def table(
         row_classes: One of passed, failed, warning, skipped or "" per row.
     """
     rows = [list(row) for row in rows]
+    if any(len(row) != len(columns) for row in rows):
+        raise ValueError(f"every row needs {len(columns)} cells")
     if numeric is None:
         flush = [bool(rows) and all(row[i] is None or _is_number(row[i]) for row in rows) for i in range(len(columns))]
     else:
         flush = [column in numeric for column in columns]
     mark = [' class="num"' if right else "" for right in flush]
-    head = "".join(f'<th scope="col"{m}><button type="button">{escape(c)}</button></th>'
-                   for c, m in zip(columns, mark, strict=True))  # fmt: skip
+    head = "".join(
+        f'<th scope="col"{m}><button type="button">{escape(c)}</button></th>'
+        for c, m in zip(columns, mark, strict=True)
+    )
     lines = []
     for at, row in enumerate(rows):
         pairs = zip(row, mark, strict=True)
         cells = "".join(f"<td{m}{_sort_key(cell)}>{_inline(_shown(cell))}</td>" for cell, m in pairs)
         kind = f' class="{escape(row_classes[at])}"' if row_classes and row_classes[at] else ""
         lines.append(f"<tr{kind}>{cells}</tr>")
-    return Markup(f'<div class="scroll panel"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}'
-                  "</tbody></table></div>")  # fmt: skip
+    return Markup(
+        f'<div class="scroll panel"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    )
 
 
 def figure(svg: str, caption: Any = "", detail: Any = "", *, size: Literal["", "wide", "tall"] = "") -> Markup:

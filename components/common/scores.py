@@ -27,7 +27,9 @@ class Scores:
 
 def scored(truth: np.ndarray, found: Answers, classes: Sequence[str] | None) -> Scores:
     """Scores a model's answers: those of a classifier where classes are given, else those of a regressor."""
-    return regression_scores(truth, found.predicted) if classes is None else classification_scores(truth, found, classes)
+    return (
+        regression_scores(truth, found.predicted) if classes is None else classification_scores(truth, found, classes)
+    )
 
 
 def classification_scores(truth: np.ndarray, found: Answers, classes: Sequence[str]) -> Scores:
@@ -51,8 +53,8 @@ def classification_scores(truth: np.ndarray, found: Answers, classes: Sequence[s
     if absent:
         notes.append(f"No row of {_listed(absent)} is among these: scores cover the other classes.")
     if len(names) > len(classes):
-        notes.append(f"The model never saw {_listed(names[len(classes):])}: such rows count as wrong, and the AUC leaves"
-                     " them out.")  # fmt: skip
+        new = _listed(names[len(classes) :])
+        notes.append(f"The model never saw {new}: such rows count as wrong, and the AUC leaves them out.")
     values = {}
     if found.probabilities is None:
         notes.append("The model gives no probabilities: AUC and log loss cannot be worked out.")
@@ -117,8 +119,12 @@ def per_class(matrix: np.ndarray) -> dict[str, np.ndarray]:
     def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
         return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
 
-    return {"precision": share(right, said), "recall": share(right, rows), "f1": share(2 * right, rows + said),
-            "rows": rows}  # fmt: skip
+    return {
+        "precision": share(right, said),
+        "recall": share(right, rows),
+        "f1": share(2 * right, rows + said),
+        "rows": rows,
+    }
 
 
 def auc_macro_ovo(codes: np.ndarray, probabilities: np.ndarray) -> float | None:
@@ -179,8 +185,16 @@ def roc_curve(positive: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.
     hits = np.cumsum(positive)[last]
     misses = last + 1 - hits
     start = np.zeros(1)
-    return (np.concatenate([start, misses / misses[-1]]), np.concatenate([start, hits / hits[-1]]),
-            np.concatenate([[1.0], chance[last]]))  # fmt: skip
+    return (
+        np.concatenate([start, misses / misses[-1]]),
+        np.concatenate([start, hits / hits[-1]]),
+        np.concatenate([[1.0], chance[last]]),
+    )
+
+
+def auc_of(x: np.ndarray, y: np.ndarray) -> float:
+    """The area under a curve of `roc_curve`, by trapezoids."""
+    return float(np.trapezoid(y, x))
 
 
 def class_views(truth: np.ndarray, found: Answers, classes: Sequence[str]) -> dict[str, Any]:

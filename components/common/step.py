@@ -45,8 +45,11 @@ def step(name: str, section: dict[str, Any]) -> Iterator[tracking.Record]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         where = f" (writing {error.filename})" if error.filename else ""
-        _refuse(record, f"{name}: no space left on the disk{where}\n  mend:  free some, or set TABPIPE_HOME to a folder"
-                " on another disk; results of earlier runs are unharmed")  # fmt: skip
+        _refuse(
+            record,
+            f"{name}: no space left on the disk{where}\n  mend:  free some, or set TABPIPE_HOME to a folder"
+            " on another disk; results of earlier runs are unharmed",
+        )
     finally:
         record.ended = time.time()
         tracking.keep(record)

@@ -10,10 +10,22 @@ THEME = """
 """
 
 GROUPS = [
-    "#3d7fd0", "#f08a24", "#2e9e57", "#dc4a4a", "#9062c4",
-    "#8f6a4b", "#e170bd", "#18b3c4", "#b3b21c", "#808890",
-    "#1c5d86", "#f5a99a", "#86c97f", "#9c1f52", "#5a48e0",
-]  # fmt: skip
+    "#3d7fd0",
+    "#f08a24",
+    "#2e9e57",
+    "#dc4a4a",
+    "#9062c4",
+    "#8f6a4b",
+    "#e170bd",
+    "#18b3c4",
+    "#b3b21c",
+    "#808890",
+    "#1c5d86",
+    "#f5a99a",
+    "#86c97f",
+    "#9c1f52",
+    "#5a48e0",
+]
 """Fifteen colours that differ on white and on near-black."""
 RAMP = ["#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#9fda3a", "#e8d626"]
 """From low to high, in equal steps of lightness (viridis without its ends, which vanish on a page of their colour)."""

@@ -19,9 +19,10 @@ def drawing(width: float, height: float, title: str, parts: Sequence[str]) -> st
     """An `<svg>` of the given size whose accessible title is `title`."""
     # Without a largest width a gallery would blow small charts up, letters and all.
     size = f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
-    return (f'<svg class="chart" role="img" xmlns="http://www.w3.org/2000/svg" {size} '
-            f'style="max-width:min(100%,{width * 1.3:g}px)"><title>{escape(title)}</title>'
-            + "".join(parts) + "</svg>")  # fmt: skip
+    return (
+        f'<svg class="chart" role="img" xmlns="http://www.w3.org/2000/svg" {size} '
+        f'style="max-width:min(100%,{width * 1.3:g}px)"><title>{escape(title)}</title>' + "".join(parts) + "</svg>"
+    )
 
 
 def standalone(svg: str) -> str:
@@ -59,12 +60,12 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 def short(value: float) -> str:
     """A number for an axis: 0.05, 12k, 1.5M; no -0."""
     size = abs(value)
-    for limit, unit in ((1e12, ""), (1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if limit <= size < 1e15 and unit:
-            return f"{value / (limit if unit != 'k' else 1e3):.6g}{unit}"
-        if size >= limit:
-            return f"{value:.3g}"
-    return f"{value:.6g}" if size > 1e-12 else "0"
+    if size < 1e4:
+        return f"{value:.6g}" if size > 1e-12 else "0"
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if limit <= size < 1e12:
+            return f"{value / limit:.6g}{unit}"
+    return f"{value:.3g}"
 
 
 def number_ticks(low: float, high: float, count: int = 5) -> Ticks:
@@ -81,8 +82,9 @@ def date_ticks(low: float, high: float, count: int = 5) -> Ticks:
         unit, step, pattern = "M", _step(span / 38 / count, (1, 2, 3, 6, 12)), 7
     else:
         unit, step, pattern = "D", _step(span / count, (1, 2, 7, 14, 31)), 10
-    first, last = (np.datetime64(math.floor(edge), "D").astype(f"datetime64[{unit}]").astype(int)
-                   for edge in (low, high))  # fmt: skip
+    first, last = (
+        np.datetime64(math.floor(edge), "D").astype(f"datetime64[{unit}]").astype(int) for edge in (low, high)
+    )
     origin = 1970 if unit == "Y" else 0  # so that years are multiples of the step
     start = first - (first + origin) % step
     days = [np.datetime64(int(at), unit).astype("datetime64[D]") for at in range(start, last + 1, step)]
@@ -176,8 +178,10 @@ def key(left: float, top: float, labels: Sequence[tuple[str, str]], width: float
         y = top + at * step
         shown = fitted(label, width - 16)
         hint = f"<title>{escape(label)}</title>" if shown != label else ""
-        parts.append(f'<g>{hint}<rect x="{left:.1f}" y="{y:.1f}" width="10" height="10" rx="2.5" class="{kind}"/>'
-                     f"{write(left + 15, y + 9, shown)}</g>")  # fmt: skip
+        parts.append(
+            f'<g>{hint}<rect x="{left:.1f}" y="{y:.1f}" width="10" height="10" rx="2.5" class="{kind}"/>'
+            f"{write(left + 15, y + 9, shown)}</g>"
+        )
     return parts
 
 

@@ -35,17 +35,28 @@ def target_values(table: pd.DataFrame, target: str, task: Task, where: str) -> n
         raise Refusal("no rows", where=where, rule="at least one row")
     values = table[target]
     if empty := int(values.isna().sum()):
-        raise Refusal(f"the target is missing in {empty:,} of {len(values):,} rows", where=f"{where}, column {target}",
-                      mend="set preprocess.drop_missing_target: true")  # fmt: skip
+        raise Refusal(
+            f"the target is missing in {empty:,} of {len(values):,} rows",
+            where=f"{where}, column {target}",
+            mend="set preprocess.drop_missing_target: true",
+        )
     if task == "classification":
         return as_labels(values)
     if values.dtype.kind not in "iufb":
-        raise Refusal("the target of a regression is no number", where=f"{where}, column {target}",
-                      value=values.iloc[0], mend="declare it numerical, or set task: classification")  # fmt: skip
+        raise Refusal(
+            "the target of a regression is no number",
+            where=f"{where}, column {target}",
+            value=values.iloc[0],
+            mend="declare it numerical, or set task: classification",
+        )
     numbers = values.to_numpy(dtype="float64")
     if not np.isfinite(numbers).all():
-        raise Refusal("the target is infinite in some rows", where=f"{where}, column {target}",
-                      rule="finite numbers", mend="bound it under preprocess.bounds")  # fmt: skip
+        raise Refusal(
+            "the target is infinite in some rows",
+            where=f"{where}, column {target}",
+            rule="finite numbers",
+            mend="bound it under preprocess.bounds",
+        )
     return numbers
 
 

@@ -50,8 +50,9 @@ class Record:
     def used(self, name: str, artifact: Any) -> None:
         """Links an input artifact: its name, where it is, and the digest its maker stamped on it."""
         meta = artifact.metadata
-        self.inputs.append({"name": name, "uri": artifact.uri, "digest": str(meta.get("digest", ""))[:36],
-                            "rows": meta.get("rows")})  # fmt: skip
+        self.inputs.append(
+            {"name": name, "uri": artifact.uri, "digest": str(meta.get("digest", ""))[:36], "rows": meta.get("rows")}
+        )
 
     def made(self, name: str, artifact: Any) -> None:
         """Links an output artifact as tags `output.NAME` and `output.NAME.digest`."""
@@ -113,14 +114,22 @@ def log(client: Any, run_id: str, record: Record) -> None:
     for first in range(0, max(len(params), 1), 100):
         client.log_batch(run_id, metrics if first == 0 else (), params[first : first + 100], tags if first == 0 else ())
     if record.inputs:
-        client.log_inputs(run_id, [
-            DatasetInput(
-                Dataset(name=item["name"], digest=item["digest"] or "unknown", source_type="uri",
-                        source=json.dumps({"uri": item["uri"]}), profile=json.dumps({"num_rows": item["rows"]})),
-                [InputTag("mlflow.data.context", record.name)],
-            )
-            for item in record.inputs
-        ])  # fmt: skip
+        client.log_inputs(
+            run_id,
+            [
+                DatasetInput(
+                    Dataset(
+                        name=item["name"],
+                        digest=item["digest"] or "unknown",
+                        source_type="uri",
+                        source=json.dumps({"uri": item["uri"]}),
+                        profile=json.dumps({"num_rows": item["rows"]}),
+                    ),
+                    [InputTag("mlflow.data.context", record.name)],
+                )
+                for item in record.inputs
+            ],
+        )
     for path, folder, name in record.files:
         _log_file(client, run_id, path, folder, name)
 

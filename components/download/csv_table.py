@@ -17,7 +17,7 @@ from components.download.text_stream import TextStream
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK = 4 << 20
+BLOCK = 1 << 20
 """Bytes that are parsed at once, and so the longest record."""
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", ":": "a colon"}
 
@@ -77,7 +77,7 @@ def read_header(text: TextStream, where: str, delimiter: str) -> list[str]:
     Raises:
         Refusal: The file is empty, a name stands twice, or another delimiter is meant.
     """
-    head = text.peek().decode("utf-8", "ignore")
+    head = str(text.peek(), "utf-8", "ignore")
     lines = io.StringIO(head, newline="")
     reader = csv.reader(lines, delimiter=delimiter)
     names = next((record for record in reader if record), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,8 +78,8 @@ def _parsed(chunk: bytes, first: int, where: str, schema: pa.Schema | None = Non
 def _chunks(open_text: Callable[[], TextStream], where: str) -> Iterator[tuple[int, bytes]]:
     """Whole lines, about 8 MiB of them at a time, each with the number of records before."""
     first, rest = 0, b""
-    with open_text() as text:
-        while piece := text.read(CHUNK):
+    with open_text() as text, io.BufferedReader(text, CHUNK) as buffered:
+        while piece := buffered.read(CHUNK):
             lines, end, rest = (rest + piece).rpartition(b"\n")
             if len(rest) > 8 * CHUNK:
                 raise Refusal("a record is longer than 64 MB", where=where, rule="one JSON object per line")

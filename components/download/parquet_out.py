@@ -14,7 +14,7 @@ from components.common.tables import written_whole
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GROUP_BYTES = 32 << 20
+GROUP_BYTES = 16 << 20
 """Size in memory of the groups of rows that are converted and written at once."""
 
 

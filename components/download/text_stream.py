@@ -44,19 +44,20 @@ class TextStream(io.RawIOBase):
         return True
 
     def readinto(self, buffer) -> int:
-        """Fills a buffer, at most; 0 at the end."""
+        """Fills a buffer, wholly unless the end comes before; 0 at the end."""
+        filled = 0
+        while filled < len(buffer) and self.peek():
+            count = min(len(buffer) - filled, len(self._ready))
+            buffer[filled : filled + count] = self._ready[:count]
+            self.skip(count)
+            filled += count
+        return filled
+
+    def peek(self) -> memoryview:
+        """The bytes that come next, about 1 MiB of them, left where they are; none at the end."""
         while not self._ready and not self._ended:
             self._ready = memoryview(self._next())
-        count = min(len(buffer), len(self._ready))
-        buffer[:count] = self._ready[:count]
-        self._ready = self._ready[count:]
-        return count
-
-    def peek(self) -> bytes:
-        """The bytes that come next, about 1 MiB of them, left where they are."""
-        if not self._ready and not self._ended:
-            self._ready = memoryview(self._next())
-        return bytes(self._ready)
+        return self._ready
 
     def skip(self, count: int) -> None:
         """Passes over bytes that `peek` showed."""

@@ -20,7 +20,9 @@ def preprocess(
 
     with step("preprocess", section) as record:
         record.used("table", table)
-        counts = preprocess_file(section, table.path, clean.path)
+        counts = preprocess_file(
+            section, table.path, clean.path, called=table.metadata.get("source", "the raw table")
+        )
         stamp(clean)
         record.made("clean", clean)
         record.metrics(counts)

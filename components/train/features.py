@@ -120,9 +120,13 @@ def _settings(section: TrainArgument, name: str, kind: Kind) -> dict[str, Any]:
     for key, value in given.items():
         where = f"train.features.columns.{name}.{key}"
         if key not in _SETTINGS[kind]:
-            raise Refusal(f"{name} is {kind}, which has no such setting", where=where, mend=nearest(key, _SETTINGS[kind]))
+            raise Refusal(
+                f"{name} is {kind}, which has no such setting", where=where, mend=nearest(key, _SETTINGS[kind])
+            )
         if key == "impute" and value not in _IMPUTE[kind]:
-            raise Refusal(f"not a way for a {kind} column", where=where, value=value, rule="one of " + ", ".join(_IMPUTE[kind]))
+            raise Refusal(
+                f"not a way for a {kind} column", where=where, value=value, rule="one of " + ", ".join(_IMPUTE[kind])
+            )
     if kind == "date":
         return {"scale": section.features.numerical.scale} | given
     return getattr(section.features, kind).model_dump() | given

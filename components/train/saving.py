@@ -48,6 +48,7 @@ def save_model(
 
     columns = [ColSpec(_type(kind), name, required=name not in optional) for name, kind in raw.items()]
     answer = ColSpec("string" if task == "classification" else "double")
+    _forget_addresses(pipeline)
     with _folder_written_whole(path) as beside, _quiet():
         mlflow.sklearn.save_model(
             pipeline,
@@ -59,6 +60,13 @@ def save_model(
             metadata=metadata,
         )
         return file_digest(beside / "model.pkl")
+
+
+def _forget_addresses(pipeline: Any) -> None:
+    """Clears the address of its stop words that a text vectorizer notes: the only thing that differs between runs."""
+    for _, part, _ in pipeline.named_steps["features"].transformers_:
+        if hasattr(part, "_stop_words_id"):
+            part._stop_words_id = None
 
 
 def _type(kind: Kind) -> str:

@@ -129,8 +129,14 @@ def _run_cold(command: list[str], log: Path, env: dict[str, str]) -> int:
     command = subprocess_task_handler.replace_python_executable(command, sys.executable)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
-                                   env={**os.environ, **step_environment(), **env}, start_new_session=True)  # fmt: skip
+        process = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **step_environment(), **env},
+            start_new_session=True,
+        )
         try:
             return process.wait()
         except BaseException:
@@ -157,8 +163,13 @@ def run_pipeline(spec: Any, arguments: dict[str, Any], session: Session, engine_
     session.root.mkdir(parents=True, exist_ok=True)
     cache_root = session.root / "cache"
     engine_log.parent.mkdir(parents=True, exist_ok=True)
-    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(session.root), raise_on_error=False,
-               enable_caching=True, cache_root=str(cache_root))  # fmt: skip
+    local.init(
+        local.SubprocessRunner(use_venv=False),
+        pipeline_root=str(session.root),
+        raise_on_error=False,
+        enable_caching=True,
+        cache_root=str(cache_root),
+    )
     cache._cache_singleton = SessionCache(str(cache_root), session)
     cache._cache_singleton_root = str(cache_root)
     failed = threading.Event()

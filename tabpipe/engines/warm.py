@@ -41,10 +41,13 @@ class Warm:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tabpipe.engines.zygote", str(theirs.fileno()), json.dumps(preload)],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
                 env={**os.environ, **step_environment()},
                 start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the steps in order
-            )  # fmt: skip
+            )
         theirs.close()
         self._connection = ours
         self._answers = ours.makefile("rb")
@@ -72,7 +75,14 @@ class Warm:
         """
         with self._lock:
             self._count += 1
-            request = {"id": self._count, "needs": NEEDS.get(job, []), "argv": argv, "env": env, "log": str(log), "code": code}
+            request = {
+                "id": self._count,
+                "needs": NEEDS.get(job, []),
+                "argv": argv,
+                "env": env,
+                "log": str(log),
+                "code": code,
+            }
             self._connection.sendall(json.dumps(request).encode() + b"\n")
             return self._count
 

@@ -15,7 +15,24 @@ from components.common.sections.train import Features, Train, TrainArgument
 from components.common.sections.tsne import Tsne, TsneArgument
 
 __all__ = [
-    "CheckData", "CheckDataArgument", "ColumnCheck", "Derive", "Download", "Evaluate", "EvaluateArgument",
-    "Features", "Kind", "Preprocess", "PreprocessArgument", "Section", "Segregate", "SegregateArgument", "Task",
-    "Train", "TrainArgument", "Tsne", "TsneArgument", "accept",
-]  # fmt: skip
+    "CheckData",
+    "CheckDataArgument",
+    "ColumnCheck",
+    "Derive",
+    "Download",
+    "Evaluate",
+    "EvaluateArgument",
+    "Features",
+    "Kind",
+    "Preprocess",
+    "PreprocessArgument",
+    "Section",
+    "Segregate",
+    "SegregateArgument",
+    "Task",
+    "Train",
+    "TrainArgument",
+    "Tsne",
+    "TsneArgument",
+    "accept",
+]

@@ -9,16 +9,50 @@ from collections.abc import Iterable
 
 from components.common.errors import Refusal, nearest
 
-_FOREST = frozenset({
-    "bootstrap", "ccp_alpha", "criterion", "max_depth", "max_features", "max_leaf_nodes", "max_samples",
-    "min_impurity_decrease", "min_samples_leaf", "min_samples_split", "min_weight_fraction_leaf", "monotonic_cst",
-    "n_estimators", "n_jobs", "oob_score", "verbose", "warm_start",
-})  # fmt: skip
-_HIST_GRADIENT_BOOSTING = frozenset({
-    "categorical_features", "early_stopping", "interaction_cst", "l2_regularization", "learning_rate", "loss",
-    "max_bins", "max_depth", "max_features", "max_iter", "max_leaf_nodes", "min_samples_leaf", "monotonic_cst",
-    "n_iter_no_change", "scoring", "tol", "validation_fraction", "verbose", "warm_start",
-})  # fmt: skip
+_FOREST = frozenset(
+    {
+        "bootstrap",
+        "ccp_alpha",
+        "criterion",
+        "max_depth",
+        "max_features",
+        "max_leaf_nodes",
+        "max_samples",
+        "min_impurity_decrease",
+        "min_samples_leaf",
+        "min_samples_split",
+        "min_weight_fraction_leaf",
+        "monotonic_cst",
+        "n_estimators",
+        "n_jobs",
+        "oob_score",
+        "verbose",
+        "warm_start",
+    }
+)
+_HIST_GRADIENT_BOOSTING = frozenset(
+    {
+        "categorical_features",
+        "early_stopping",
+        "interaction_cst",
+        "l2_regularization",
+        "learning_rate",
+        "loss",
+        "max_bins",
+        "max_depth",
+        "max_features",
+        "max_iter",
+        "max_leaf_nodes",
+        "min_samples_leaf",
+        "monotonic_cst",
+        "n_iter_no_change",
+        "scoring",
+        "tol",
+        "validation_fraction",
+        "verbose",
+        "warm_start",
+    }
+)
 
 KNOWN: dict[str, dict[str, frozenset[str]]] = {
     "random_forest": {"classification": _FOREST | {"class_weight"}, "regression": _FOREST},
@@ -27,13 +61,26 @@ KNOWN: dict[str, dict[str, frozenset[str]]] = {
         "regression": _HIST_GRADIENT_BOOSTING | {"quantile"},
     },
     "linear": {
-        "classification": frozenset({
-            "C", "class_weight", "dual", "fit_intercept", "intercept_scaling", "l1_ratio", "max_iter", "n_jobs",
-            "penalty", "solver", "tol", "verbose", "warm_start",
-        }),
+        "classification": frozenset(
+            {
+                "C",
+                "class_weight",
+                "dual",
+                "fit_intercept",
+                "intercept_scaling",
+                "l1_ratio",
+                "max_iter",
+                "n_jobs",
+                "penalty",
+                "solver",
+                "tol",
+                "verbose",
+                "warm_start",
+            }
+        ),
         "regression": frozenset({"alpha", "copy_X", "fit_intercept", "max_iter", "positive", "solver", "tol"}),
     },
-}  # fmt: skip
+}
 """Model and task to its hyperparameters; random_state is `train.seed`."""
 
 
@@ -52,11 +99,16 @@ def refuse_unknown(model: str, names: Iterable[str], known: Iterable[str], where
     known = frozenset(known) - {"random_state"}
     for name in names:
         if name == "random_state":
-            raise Refusal("set by the seed", where=f"{where}.{name}", rule="one seed for the model",
-                          mend=f"write {where}.seed")  # fmt: skip
+            raise Refusal(
+                "set by the seed", where=f"{where}.{name}", rule="one seed for the model", mend=f"write {where}.seed"
+            )
         if name not in known:
-            raise Refusal(f"{model} has no such hyperparameter", where=f"{where}.{name}",
-                          rule="only the estimator's own parameters are accepted", mend=nearest(name, known))  # fmt: skip
+            raise Refusal(
+                f"{model} has no such hyperparameter",
+                where=f"{where}.{name}",
+                rule="only the estimator's own parameters are accepted",
+                mend=nearest(name, known),
+            )
 
 
 def refuse_unknown_early(model: str, task: str, names: Iterable[str], where: str = "train") -> None:
@@ -75,6 +127,10 @@ def refuse_unknown_early(model: str, task: str, names: Iterable[str], where: str
     if model in KNOWN:
         refuse_unknown(model, names, KNOWN[model][task], where)
     elif not model.startswith("sklearn."):
-        raise Refusal("no such model", where=f"{where}.model", value=model,
-                      rule="a known name, or the import path of a scikit-learn estimator",
-                      mend=nearest(model, KNOWN))  # fmt: skip
+        raise Refusal(
+            "no such model",
+            where=f"{where}.model",
+            value=model,
+            rule="a known name, or the import path of a scikit-learn estimator",
+            mend=nearest(model, KNOWN),
+        )

@@ -51,7 +51,8 @@ class Derive(Section):
 
 class Preprocess(Section):
     """What is cleaned away, filled in, derived and parsed, in this order: duplicates, fills, dates, derived
-    columns, bounds, missing target."""
+    columns, bounds, missing target.
+    """
 
     drop_duplicates: bool = True
     """Remove rows that equal an earlier row in every column."""

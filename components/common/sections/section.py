@@ -48,9 +48,11 @@ def refusal_of(error: ValidationError, model: type[BaseModel], where: str) -> Re
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     if fault["type"] == "extra_forbidden":
         return Refusal(
-            f"unknown key {field!r}{more}", where=where, rule="only known keys are accepted, so that a typo is noticed",
+            f"unknown key {field!r}{more}",
+            where=where,
+            rule="only known keys are accepted, so that a typo is noticed",
             mend=nearest(path[-1], _known_keys(model, path[:-1])),
-        )  # fmt: skip
+        )
     if fault["type"] == "missing":
         return Refusal(f"{field!r} is missing{more}", where=where, mend=f"add {field}: … to it")
     cause = fault.get("ctx", {}).get("error")

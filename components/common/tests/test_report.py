@@ -1,0 +1,107 @@
+import math
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from components.common import charts, report
+
+HOSTILE = '<script>alert("1")</script>'
+
+
+class Outline(HTMLParser):
+    """Tags opened and not closed, all tags seen, and the visible text."""
+
+    VOID = ("meta", "br")
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.seen, self.words = [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.seen.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.seen.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def whole_page(word="x"):
+    chart = charts.histogram([1, 2, 3], label=word)
+    return report.page(
+        word, word,
+        report.verdict("failed", word), report.cards({word: word}), report.cards([(word, 1, "failed")]),
+        report.section(word, report.table([word, "n"], [[word, 1], [report.badge("passed", word), None]],
+                                          row_classes=["failed", ""]), note=word),
+        report.gallery(report.figure(chart, word, word), report.figure(chart, size="wide")), report.text(word, word),
+        word,
+    )  # fmt: skip
+
+
+def test_a_page_is_well_formed_and_needs_nothing_else():
+    page = whole_page()
+    outline = Outline(page)
+    assert outline.open == []
+    for tag, attributes in outline.seen:
+        assert not {"src", "href"} & set(attributes) and tag not in ("link", "img", "iframe")
+    assert (
+        "url(" not in page and "@import" not in page and "prefers-color-scheme:dark" in page and "@media print" in page
+    )
+
+
+def test_hostile_names_are_shown_and_not_run():
+    page = whole_page(HOSTILE)
+    outline = Outline(page)
+    assert [tag for tag, _ in outline.seen].count("script") == 1, "the page's own"
+    assert "".join(outline.words).count(HOSTILE) >= 12
+
+
+def test_a_kind_cannot_break_out_of_its_attribute():
+    assert '"><script' not in report.badge('"><script>', "x") + report.cards([("a", 1, '"><script>')])
+
+
+@pytest.mark.parametrize(
+    "word", ["\ud800", "a\x00b", "tab\tand\nline", "日本語 ünï"], ids=["surrogate", "nul", "tab", "unicode"]
+)
+def test_any_text_can_be_written(tmp_path, word):
+    report.write_page(tmp_path / "page.html", whole_page(word))
+    written = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "\x00" not in written
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(41975, "41,975"), (0.953421, "0.9534"), (12345.678, "12,345.7"), (None, "–"), (math.nan, "–"), (math.inf, "∞"),
+     (np.int64(3), "3"), (np.float32(0.5), "0.5"), (True, "True"), ("12345", "12345"), (1e300, "1e+300"),
+     (-0.5, "-0.5")],
+)  # fmt: skip
+def test_numbers_are_shown_as_people_read_them(value, shown):
+    assert report.figures(value) == shown
+
+
+def test_columns_of_numbers_are_flush_right_and_sort_by_value():
+    table = report.table(["name", "score"], [["a", 1234.5], ["b", None]])
+    assert '<td class="num" data-v="1234.5">1,234.5</td>' in table
+    assert '<th scope="col"><button' in table and '<th scope="col" class="num">' in table
+
+
+def test_a_row_of_the_wrong_length_is_an_error():
+    with pytest.raises(ValueError, match="2 cells"):
+        report.table(["a", "b"], [[1]])
+
+
+def test_a_failed_write_leaves_the_old_page(tmp_path):
+    path = tmp_path / "page.html"
+    report.write_page(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        report.write_page(path, "new \ud800")
+    assert path.read_text() == "old" and len(list(tmp_path.iterdir())) == 1

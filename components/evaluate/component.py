@@ -1,0 +1,35 @@
+"""The KFP interface of the step evaluate."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="tabpipe/evaluate", install_kfp_package=False)
+def evaluate(
+    section: dict, model: dsl.Input[dsl.Model], test_table: dsl.Input[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics], curves: dsl.Output[dsl.ClassificationMetrics], report: dsl.Output[dsl.HTML],
+):  # fmt: skip
+    """Scores the saved model, the file that would be served, on the untouched test rows.
+
+    Args:
+        section: The step's section, `EvaluateArgument`.
+        model: The saved model, a folder.
+        test_table: The test split, parquet.
+        metrics: Scores on the test split.
+        curves: A classifier's confusion matrix and, of two classes, its ROC curve.
+        report: An HTML page for people.
+    """
+    from components.common.step import step
+    from components.evaluate.evaluate import evaluate_file
+
+    with step("evaluate", section) as record:
+        record.used("model", model)
+        record.used("test_table", test_table)
+        result = evaluate_file(section, model.path, test_table.path, report.path)
+        record.metrics(result["metrics"], "test_")
+        record.file(report.path, "reports", "evaluate.html")
+        for name, value in result["metrics"].items():
+            metrics.log_metric(name, value)
+        if views := result["views"]:
+            curves.log_confusion_matrix(views["categories"], views["matrix"])
+            if "roc" in views:
+                curves.log_roc_curve(*views["roc"])

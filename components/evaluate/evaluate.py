@@ -1,0 +1,127 @@
+"""Scoring the saved model on rows that no choice was made by."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from components.common.errors import Refusal
+from components.common.scores import Scores, all_classes, class_views, scored
+from components.common.scoring import Answers, ask, classes_of
+from components.common.sections import EvaluateArgument, accept
+from components.common.tables import read_table
+from components.common.targets import target_values
+from components.evaluate.slices import Slice, refuse_unknown_slices, slices_of_class, slices_of_column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TEST = "test split"
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a model scores on the test split."""
+
+    truth: np.ndarray
+    """(rows,) labels or values."""
+    answers: Answers
+    classes: list[str] | None
+    """A classifier's classes; None of a regressor."""
+    scores: Scores
+    slices: dict[str, list[Slice]]
+    """Title to slices, the worst first."""
+
+
+def load(path: str | os.PathLike[str]) -> tuple[Any, Any]:
+    """Loads a saved model and its description from an MLflow model folder.
+
+    Returns:
+        The scikit-learn Pipeline and MLflow's description of it.
+
+    Raises:
+        Refusal: The folder is no MLflow model of scikit-learn.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    if not (Path(path) / "MLmodel").is_file():
+        raise Refusal("no saved model", where=str(path), rule="a folder in MLflow's format, with a file MLmodel")
+    import mlflow.sklearn
+    from mlflow.exceptions import MlflowException
+    from mlflow.models import Model
+
+    try:
+        return mlflow.sklearn.load_model(str(path)), Model.load(str(path))
+    except MlflowException as error:
+        raise Refusal(f"no model that can be loaded: {error.message}", where=str(path)) from error
+
+
+def evaluate(section: EvaluateArgument, pipeline: Any, table: pd.DataFrame) -> Evaluated:
+    """Scores a model on a table, as a whole and slice by slice.
+
+    Args:
+        section: What to look at.
+        pipeline: A saved scikit-learn Pipeline.
+        table: The test split, with all columns of the model's signature.
+
+    Raises:
+        Refusal: A slice column is absent, the target is not fit to score, or the model is for another task.
+    """
+    refuse_unknown_slices(section.slices, table, _TEST)
+    classes = classes_of(pipeline[-1])
+    if (classes is None) != (section.task == "regression"):
+        kind = "a regressor" if classes is None else "a classifier"
+        raise Refusal(f"the model is {kind}", where="evaluate", rule=f"a model for the task {section.task}")
+    truth = target_values(table, section.target, section.task, _TEST)
+    try:
+        found = ask(pipeline, table)
+    except ValueError as error:
+        raise Refusal(f"the model cannot answer: {error}", where=_TEST) from error
+    slices = {}
+    if classes is not None:
+        names = all_classes(truth, classes)
+        slices[f"class of {section.target}"] = slices_of_class(truth, found, names, section.min_slice_rows)
+    for name in section.slices:
+        if name != section.target or classes is None:
+            slices[name] = slices_of_column(table[name], truth, found, classes, section.min_slice_rows)
+    return Evaluated(truth, found, classes, scored(truth, found, classes), slices)
+
+
+def evaluate_file(section: dict[str, Any], model_path: str, test_path: str, report_path: str) -> dict[str, Any]:
+    """Scores a saved model on a parquet file and writes the report.
+
+    Args:
+        section: The step's argument, `EvaluateArgument`.
+        model_path: The folder of the saved model.
+        test_path: The test split.
+        report_path: The HTML page to write.
+
+    Returns:
+        metrics (name to score) and views (what `class_views` returns; None of a regressor).
+    """
+    argument = accept(EvaluateArgument, section, "section evaluate")
+    pipeline, description = load(model_path)
+    table = read_table(test_path)
+    refuse_absent(description, table, model_path)
+    evaluated = evaluate(argument, pipeline, table)
+
+    from components.evaluate.evaluate_report import write_report
+
+    write_report(report_path, argument, evaluated, type(pipeline[-1]).__name__)
+    views = None
+    if evaluated.classes is not None:
+        views = class_views(evaluated.truth, evaluated.answers, evaluated.classes)
+    return {"metrics": evaluated.scores.values, "views": views}
+
+
+def refuse_absent(description: Any, table: pd.DataFrame, model_path: str) -> None:
+    """Refuses a table that lacks a column which the model's signature requires."""
+    required = [column.name for column in description.signature.inputs if column.required]
+    absent = [name for name in required if name not in table.columns]
+    if absent:
+        raise Refusal(f"column(s) missing that the model needs: {', '.join(absent)}", where=_TEST,
+                      rule=f"the signature of the model {model_path}",
+                      mend="evaluate on a split of the table that the model was trained on, or train anew")  # fmt: skip

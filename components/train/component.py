@@ -1,0 +1,41 @@
+"""The KFP interface of the step train."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="tabpipe/train", install_kfp_package=False)
+def train(
+    section: dict, train_table: dsl.Input[dsl.Dataset], validation_table: dsl.Input[dsl.Dataset],
+    model: dsl.Output[dsl.Model], metrics: dsl.Output[dsl.Metrics], curves: dsl.Output[dsl.ClassificationMetrics],
+    report: dsl.Output[dsl.HTML],
+):  # fmt: skip
+    """Fits a model, scores it on the validation split and saves it in MLflow's format.
+
+    Args:
+        section: The step's section, `TrainArgument`.
+        train_table: The training split, parquet.
+        validation_table: The validation split, parquet.
+        model: The saved model, a folder.
+        metrics: Scores on the validation split.
+        curves: A classifier's confusion matrix and, of two classes, its ROC curve.
+        report: An HTML page for people.
+    """
+    from components.common.step import step
+    from components.train.train import train_file
+
+    with step("train", section) as record:
+        record.used("train_table", train_table)
+        record.used("validation_table", validation_table)
+        record.tags["training_table.digest"] = str(train_table.metadata.get("digest", ""))
+        result = train_file(section, train_table.path, validation_table.path, model.path, report.path)
+        model.metadata.update(result["metadata"], digest=result["digest"])
+        record.made("model", model)
+        record.metrics(result["metrics"], "validation_")
+        record.file(report.path, "reports", "train.html")
+        record.file(model.path, "", "model")
+        for name, value in result["metrics"].items():
+            metrics.log_metric(name, value)
+        if views := result["views"]:
+            curves.log_confusion_matrix(views["categories"], views["matrix"])
+            if "roc" in views:
+                curves.log_roc_curve(*views["roc"])

@@ -1,0 +1,81 @@
+"""The report of a training: scores on the validation split, what the model looks at, and how it was made."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from components.common import charts, report
+from components.common.score_report import answer_sections, score_cards
+from components.common.scoring import classes_of
+
+if TYPE_CHECKING:
+    from components.common.sections import TrainArgument
+    from components.train.train import Trained
+
+_SHOWN = 30
+
+
+def write_report(path: str | os.PathLike[str], section: TrainArgument, trained: Trained) -> None:
+    """Writes the page.
+
+    Args:
+        path: Where to.
+        section: What was asked for.
+        trained: What came of it.
+    """
+    estimator = trained.pipeline[-1]
+    rows, held_out = trained.rows
+    figures = {"Training rows": rows, "Validation rows": held_out, "Features": sum(trained.width.values())}
+    report.write_page(path, report.page(
+        f"Training: {section.target}",
+        f"{section.task} by {type(estimator).__name__}; scores are of the validation split",
+        *score_cards(trained.scores, figures),
+        *answer_sections(trained.truth, trained.answers, classes_of(estimator)),
+        _importance(trained),
+        _features(trained),
+        report.section(
+            "Hyperparameters", report.table(["name", "value", "set by"], _hyperparameters(section, estimator))
+        ),
+    ))  # fmt: skip
+
+
+def _importance(trained: Trained) -> Any:
+    columns = dict(list(trained.importance.columns.items())[:_SHOWN])
+    left_out = len(trained.importance.columns) - len(columns)
+    note = f"By {trained.importance.by}; features made of one column are summed." + (
+        f" {left_out} more are not shown." if left_out else ""
+    )
+    return report.section("Importance of columns", report.figure(charts.bars(list(columns), list(columns.values()))),
+                          note=note)  # fmt: skip
+
+
+def _features(trained: Trained) -> Any:
+    plan = trained.plan
+    rows = [
+        [name, kind, _words(plan.settings[name]), _made_of(plan.derive.get(name)), trained.width[name]]
+        for name, kind in plan.features.items()
+    ]
+    return report.section(
+        "Features", report.table(["column", "kind", "settings", "made of", "features"], rows),
+        note="The model makes them itself of the raw columns " + ", ".join(plan.raw) + ".",
+    )  # fmt: skip
+
+
+def _made_of(way: dict[str, Any] | None) -> str:
+    if way is None:
+        return "itself"
+    key, sign = next(
+        (key, sign) for key, sign in (("join", " + "), ("ratio", " / "), ("difference", " - ")) if key in way
+    )
+    return sign.join(way[key])
+
+
+def _words(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{key}: {value}" for key, value in settings.items())
+
+
+def _hyperparameters(section: TrainArgument, estimator: Any) -> list[list[str]]:
+    given = {**section.hyperparameters, "random_state": section.seed}
+    return [[name, str(value), "config" if name in given else "default"]
+            for name, value in estimator.get_params(deep=False).items()]  # fmt: skip

@@ -1,0 +1,21 @@
+"""The KFP interface of the step tsne."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="tabpipe/tsne", install_kfp_package=False)
+def tsne(section: dict, table: dsl.Input[dsl.Dataset], picture: dsl.Output[dsl.HTML]):
+    """Draws a table in two dimensions, alike rows near each other.
+
+    Args:
+        section: The step's section, `TsneArgument`.
+        table: The clean table, parquet.
+        picture: An HTML page with the picture.
+    """
+    from components.common.step import step
+    from components.tsne.tsne import tsne_file
+
+    with step("tsne", section) as record:
+        record.used("table", table)
+        record.metrics(tsne_file(section, table.path, picture.path))
+        record.file(picture.path, "reports", "tsne.html")
