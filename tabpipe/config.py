@@ -26,6 +26,7 @@ from components.common.sections import (
     Tsne,
     TsneArgument,
     accept,
+    as_argument,
 )
 from components.common.sections.hyperparameters import KNOWN
 from tabpipe.images import ROOT
@@ -139,11 +140,11 @@ class UseCase(Section):
         learning = {"target": self.target, "task": self.task}
 
         def section(model: type[Section], own: Section, **more: Any) -> dict[str, Any]:
-            return model.model_validate({**own.model_dump(), **more}).model_dump(mode="json")
+            return as_argument(model.model_validate({**own.model_dump(), **more}))
 
         derive = {name: rule.model_dump() for name, rule in self.preprocess.derive.items()}
         arguments = {
-            "download": self.download.model_dump(mode="json"),
+            "download": as_argument(self.download),
             "preprocess": section(PreprocessArgument, self.preprocess, target=self.target, columns=self.columns),
             "check_data": section(CheckDataArgument, self.check_data, kinds=self.kinds, **learning),
             "segregate": section(SegregateArgument, self.segregate, **learning),

@@ -35,13 +35,15 @@ def draw(parents: dict[str, list[str]], title: str) -> str:
     edges = [_edge(place[parent], place[step]) for step in parents for parent in _direct(step, parents)]
     boxes = [_box(*place[step], step) for step in parents]
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" role="img">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style>{''.join(edges)}{''.join(boxes)}</svg>\n"
     )
 
 
 _STYLE = (
-    "rect{fill:#eef4fb;stroke:#3b6fa8;stroke-width:1.4}text{font:13px system-ui,sans-serif;fill:#16324f;text-anchor:middle}"
+    "rect{fill:#eef4fb;stroke:#3b6fa8;stroke-width:1.4}"
+    "text{font:13px system-ui,sans-serif;fill:#16324f;text-anchor:middle}"
     "path{fill:none;stroke:#7a93ad;stroke-width:1.6}"
     "@media(prefers-color-scheme:dark){rect{fill:#16283a;stroke:#6ea3dc}text{fill:#e3eefa}path{stroke:#7f9ab5}}"
 )
@@ -64,7 +66,8 @@ def _direct(step: str, parents: dict[str, list[str]]) -> list[str]:
 def _edge(start: tuple[int, int], end: tuple[int, int]) -> str:
     x1, y1, x2, y2 = start[0] + BOX, start[1] + HEIGHT / 2, end[0], end[1] + HEIGHT / 2
     bend = (x1 + x2) / 2
-    return f'<path d="M{x1} {y1} C{bend} {y1} {bend} {y2} {x2} {y2}"/><path d="M{x2 - 6} {y2 - 4} L{x2} {y2} L{x2 - 6} {y2 + 4}"/>'
+    line = f"M{x1} {y1} C{bend} {y1} {bend} {y2} {x2} {y2}"
+    return f'<path d="{line}"/><path d="M{x2 - 6} {y2 - 4} L{x2} {y2} L{x2 - 6} {y2 + 4}"/>'
 
 
 def _box(x: int, y: int, step: str) -> str:

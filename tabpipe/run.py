@@ -18,8 +18,9 @@ from tabpipe import spool, tracker
 from tabpipe.config import STEPS, UseCase, find_config, load
 from tabpipe.engines import warm
 from tabpipe.images import image_of
-from tabpipe.screen import Screen, error_lines, metrics_table, shorter
+from tabpipe.screen import Screen, shorter
 from tabpipe.selection import parents_of, prune, select
+from tabpipe.summary import summarise, tell
 from tabpipe.words import failure, note
 from tabpipe.workspace import Workspace, home, link_or_copy, point, write_json
 
@@ -81,9 +82,9 @@ class Run:
             )
         finally:
             self.screen.close()
-            summary = self._summary(state)
+            summary = summarise(self, state)
             self._close(summary)
-        self._tell(summary)
+        tell(self, summary)
         return {"succeeded": 0, "interrupted": ENDED_BY_SIGNAL}.get(state, 1)
 
     def _steps(self, arguments: dict[str, Any]) -> bool:
@@ -178,7 +179,9 @@ class Run:
     def _ended(self, step: str, key: str, outputs: dict[str, Any], cached: bool) -> None:
         self.outputs[step] = outputs
         self.workspace.remember(step, key)
-        self._keep_reports(step, {name: Path(value.uri) for name, value in outputs.items() if _is_html(value)})
+        for value in outputs.values():
+            if getattr(value, "schema_title", "") == "system.HTML":
+                self._keep_report(step, Path(value.uri))
         if step == "check_data" and not cached:
             accepted = outputs["accepted"]
             self.workspace.accept(self.checksum, Path(accepted.path), accepted.metadata["digest"], self.reference)
@@ -189,8 +192,7 @@ class Run:
         self.error = failure(step, code, log)
         report = folder / "report"
         if report.is_file():
-            kept = self._keep_reports(step, {"report": report})
-            self.error = self.error.replace(str(report), shorter(kept))
+            self.error = self.error.replace(str(report), shorter(self._keep_report(step, report)))
         self.screen.ended(step, "failed")
 
     def _fail_running(self, message: str) -> None:
@@ -199,40 +201,11 @@ class Run:
             if step.state == "running":
                 self.screen.ended(step.name, "failed")
 
-    def _keep_reports(self, step: str, pages: dict[str, Path]) -> Path | None:
-        """Gives HTML outputs a name that a browser knows, in the run's folder."""
-        kept = None
-        for path in pages.values():
-            kept = self.workspace.run / "reports" / f"{step}.html"
-            link_or_copy(path, kept)
+    def _keep_report(self, step: str, page: Path) -> Path:
+        """Gives an HTML output a name that a browser knows, in the run's folder."""
+        kept = self.workspace.run / "reports" / f"{step}.html"
+        link_or_copy(page, kept)
         return kept
-
-    def _summary(self, state: str) -> dict[str, Any]:
-        metrics = {
-            split: dict(self.outputs[step]["metrics"].metadata)
-            for split, step in (("validation", "train"), ("test", "evaluate"))
-            if step in self.outputs
-        }
-        model = self.outputs["train"]["model"].path if "train" in self.outputs else None
-        reports = {path.stem: str(path) for path in sorted((self.workspace.run / "reports").glob("*.html"))}
-        return {
-            "run_id": self.run_id,
-            "use_case": self.name,
-            "state": state,
-            "started": self.started,
-            "seconds": round(time.time() - self.started, 3),
-            "source": self.use_case.download.source,
-            "checksum": self.checksum,
-            "overrides": self.options.overrides,
-            "steps": [
-                {"name": step.name, "state": step.state, "seconds": step.seconds, "cached": step.cached}
-                for step in self.screen.steps.values()
-            ],
-            "metrics": metrics,
-            "model": model,
-            "reports": reports,
-            "error": self.error,
-        }
 
     def _close(self, summary: dict[str, Any]) -> None:
         """Writes the run's folder, and lets MLflow have it."""
@@ -253,29 +226,6 @@ class Run:
             spool.track_apart(
                 self.run_id, self.workspace.log("tracker"), wait=any(not step["cached"] for step in steps)
             )
-
-    def _tell(self, summary: dict[str, Any]) -> None:
-        """Prints the end of a run: its metrics and where things are, or what went wrong."""
-        say = self.screen.say
-        if summary["state"] == "succeeded":
-            lines = metrics_table(summary["metrics"], self.workspace.previous_summary())
-            say("\n".join(["", *lines, ""]) if lines else "")
-            if summary["model"]:
-                say(f"  model    {shorter(self.workspace.run / 'model')}")
-            for path in summary["reports"].values():
-                say(f"  report   {shorter(path)}")
-            say(f"  {summary['seconds']:.2f} s; `make ui` shows all runs")
-        else:
-            print(
-                f"\n{error_lines(self.error or 'failed')}\n  logs:  {shorter(self.workspace.run / 'logs')}",
-                file=sys.stderr,
-            )
-        if self.options.json:
-            print(json.dumps(summary))
-
-
-def _is_html(value: Any) -> bool:
-    return getattr(value, "schema_title", "") == "system.HTML"
 
 
 def run(options: Options) -> int:

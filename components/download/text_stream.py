@@ -104,7 +104,7 @@ class TextStream(io.RawIOBase):
             line = self._lines + data[: error.start].count(b"\n") + 1
             sixteen = self._bytes == 0 and raw.startswith(_UTF16)
             raise Refusal(
-                f"the text is not {self._codec} at byte {offset} (line {line})",
+                f"the text is not {self._codec.upper()} at byte {offset} (line {line})",
                 where=self._where, value=bytes(data[max(0, error.start - 20) : error.start + 20]).__repr__()[1:],
                 rule=f"download.encoding is {self._codec}",
                 mend="set download.encoding to what it was written in, "

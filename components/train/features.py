@@ -153,8 +153,7 @@ def feature_block(plan: Plan, transformers: ModuleType, width: int, rows: int, t
         blocks.setdefault((kind, alone, *sorted(plan.settings[name].items())), []).append(name)
     return ColumnTransformer(
         [
-            ("_".join(names) if key[0] == "text" else f"{key[0]}_{at}",
-             _block(key[0], plan.settings[names[0]], transformers, sparse),
+            (f"{key[0]}_{at}", _block(key[0], plan.settings[names[0]], transformers, sparse),
              names[0] if key[0] == "text" else names)
             for at, (key, names) in enumerate(blocks.items())
         ],

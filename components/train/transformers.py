@@ -87,9 +87,15 @@ def _numbers(values):
 
 
 def _strings(values):
-    """(n,) object: strings, NaN where missing; other values as the string that they print as."""
+    """(n,) object: strings, NaN where missing; other values as they are written (3 for 3.0, true for True)."""
     found = values.to_numpy(dtype=object, na_value=np.nan)
-    return np.array([v if isinstance(v, str) else np.nan if v is None or v != v else str(v) for v in found], object)
+    return np.array([v if isinstance(v, str) else np.nan if v != v else _written(v) for v in found], dtype=object)
+
+
+def _written(value):
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    return str(int(value)) if isinstance(value, (float, np.floating)) and value == int(value) else str(value)
 
 
 def _texts(values):

@@ -27,7 +27,7 @@ NEEDS: dict[str, list[str]] = {
 
 
 def available() -> bool:
-    """Whether steps can be forked here: on Linux only (macOS's libraries do not survive a fork), unless switched off."""
+    """Whether steps can be forked here: on Linux, since macOS's libraries do not survive it, unless switched off."""
     return sys.platform == "linux" and os.environ.get("TABPIPE_WARM", "1") != "0"
 
 

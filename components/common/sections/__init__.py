@@ -9,7 +9,7 @@ from components.common.sections.check_data import CheckData, CheckDataArgument, 
 from components.common.sections.download import Download
 from components.common.sections.evaluate import Evaluate, EvaluateArgument
 from components.common.sections.preprocess import Derive, Preprocess, PreprocessArgument
-from components.common.sections.section import Kind, Section, Task, accept
+from components.common.sections.section import Kind, Section, Task, accept, as_argument
 from components.common.sections.segregate import Segregate, SegregateArgument
 from components.common.sections.train import Features, Train, TrainArgument
 from components.common.sections.tsne import Tsne, TsneArgument
@@ -35,4 +35,5 @@ __all__ = [
     "Tsne",
     "TsneArgument",
     "accept",
+    "as_argument",
 ]

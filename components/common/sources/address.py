@@ -54,7 +54,9 @@ def parse(source: str) -> Address:
     if scheme == "s3":
         bucket, _, key = rest.rpartition("@")[2].partition("/")
         if not bucket or not key or key.endswith("/"):
-            raise Refusal("an s3:// URL names a bucket and an object", where=shown, mend="write s3://bucket/folder/file")
+            raise Refusal(
+                "an s3:// URL names a bucket and an object", where=shown, mend="write s3://bucket/folder/file"
+            )
         return Address("s3", f"{bucket}/{key}", f"s3://{bucket}/{key}", key.rpartition("/")[2])
     if scheme == "sample":
         return Address("sample", rest, source, rest)

@@ -56,7 +56,9 @@ def _client() -> Any:
     session = boto3.session.Session()
     # Without credentials, public buckets can still be read.
     signature = {} if session.get_credentials() else {"signature_version": UNSIGNED}
-    config = Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"max_attempts": 0}, **signature)
+    config = Config(
+        connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"max_attempts": 0}, **signature
+    )
     return session.client("s3", config=config, region_name=session.region_name or "us-east-1")
 
 

@@ -165,4 +165,3 @@ def door(address: Address) -> ModuleType:
     else:
         raise Refusal("a sample is made, not fetched", where=address.shown)
     return gate
-

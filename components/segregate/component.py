@@ -1,0 +1,32 @@
+"""The KFP interface of the step segregate."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="tabpipe/segregate", install_kfp_package=False)
+def segregate(
+    section: dict,
+    accepted: dsl.Input[dsl.Dataset],
+    train: dsl.Output[dsl.Dataset],
+    validation: dsl.Output[dsl.Dataset],
+    test: dsl.Output[dsl.Dataset],
+):
+    """Deals the rows of the accepted table to train, validation and test.
+
+    Args:
+        section: The step's section, `SegregateArgument`.
+        accepted: The table that passed the checks, parquet.
+        train: What models are fitted to, parquet.
+        validation: What candidates are compared on, parquet.
+        test: What the chosen model is judged by, parquet; nothing before evaluate reads it.
+    """
+    from components.common.step import stamp, step
+    from components.segregate.segregate import segregate_file
+
+    with step("segregate", section) as record:
+        record.used("accepted", accepted)
+        counts = segregate_file(section, accepted.path, train.path, validation.path, test.path)
+        for name, split in (("train", train), ("validation", validation), ("test", test)):
+            stamp(split)
+            record.made(name, split)
+        record.metrics(counts)

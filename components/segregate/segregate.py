@@ -1,0 +1,107 @@
+"""Step segregate: every row goes to exactly one of train, validation and test."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from components.common.errors import Refusal, nearest
+from components.common.sections import SegregateArgument, accept
+from components.common.tables import read_arrow, write_arrow
+from components.segregate.ways import by_group, by_time, shuffled
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+def segregate_file(
+    section: dict[str, Any],
+    accepted_path: str | os.PathLike[str],
+    train_path: str | os.PathLike[str],
+    validation_path: str | os.PathLike[str],
+    test_path: str | os.PathLike[str],
+) -> dict[str, int]:
+    """Splits a table in three: test off the whole, then validation off the rest.
+
+    The same bytes and seed give the same three files.
+
+    Args:
+        section: A `SegregateArgument`.
+        accepted_path: The table, parquet.
+        train_path: Where to write the train split.
+        validation_path: Where to write the validation split.
+        test_path: Where to write the test split.
+
+    Returns:
+        rows_train, rows_validation, rows_test.
+
+    Raises:
+        Refusal: A column is unknown or has missing values, or the rows do not allow such a split.
+    """
+    wanted = accept(SegregateArgument, section, "section segregate")
+    table = read_arrow(accepted_path).combine_chunks()
+    splits = split_rows(table, wanted)
+    paths = {"train": train_path, "validation": validation_path, "test": test_path}
+    for name, rows in splits.items():
+        write_arrow(table.take(rows), paths[name])
+    return {f"rows_{name}": len(rows) for name, rows in splits.items()}
+
+
+def split_rows(table: pa.Table, wanted: SegregateArgument) -> dict[str, np.ndarray]:
+    """Deals rows by position.
+
+    Args:
+        table: The table.
+        wanted: How.
+
+    Returns:
+        Positions of the rows of train, validation and test, in the order in which they are written.
+
+    Raises:
+        Refusal: The rows do not allow such a split.
+    """
+    import numpy as np
+
+    if table.num_rows < 3:
+        raise Refusal(f"a table of {table.num_rows} row{'s' * (table.num_rows != 1)} cannot be split in three",
+                      where="segregate", rule="train, validation and test have a row each",
+                      mend="use a larger table; were its rows duplicates of each other?")  # fmt: skip
+    strata = _strata_column(wanted)
+    if (wanted.by_time or wanted.group) and isinstance(wanted.stratify, str):
+        print(f"segregate.stratify={wanted.stratify} has no effect beside by_time or group", flush=True)
+
+    def deal(rows: np.ndarray, share: float, split: str) -> tuple[np.ndarray, np.ndarray]:
+        if wanted.by_time:
+            return by_time(rows, column(table, wanted.by_time, "by_time"), share, split)
+        if wanted.group:
+            return by_group(rows, column(table, wanted.group, "group"), share, wanted.seed, split)
+        return shuffled(rows, column(table, strata, "stratify") if strata else None, strata, share, wanted.seed, split)
+
+    rest, test = deal(np.arange(table.num_rows), wanted.test_size, "test")
+    train, validation = deal(rest, wanted.validation_size, "validation")
+    return {"train": train, "validation": validation, "test": test}
+
+
+def column(table: pa.Table, name: str, field: str) -> pa.ChunkedArray:
+    """The column that a setting names.
+
+    Raises:
+        Refusal: It is not there, or a value is missing.
+    """
+    where = f"segregate.{field}"
+    if name not in table.column_names:
+        raise Refusal(f"there is no column {name!r}", where=where, rule="it names a column of the accepted table",
+                      mend=nearest(name, table.column_names))  # fmt: skip
+    if missing := table[name].null_count:
+        raise Refusal(f"column {name!r} has missing values", where=where, value=f"{missing} of {table.num_rows} rows",
+                      rule="every row has a value to be split by",
+                      mend=f"fill them (preprocess.fill.{name}=…), or split by another column")  # fmt: skip
+    return table[name]
+
+
+def _strata_column(wanted: SegregateArgument) -> str | None:
+    """The column whose shares every split keeps: by default a classifier's target."""
+    if isinstance(wanted.stratify, str):
+        return wanted.stratify
+    return wanted.target if wanted.stratify and wanted.task == "classification" else None

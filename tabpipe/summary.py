@@ -1,0 +1,71 @@
+"""The end of a run: its summary for machines, and what the screen says."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from tabpipe.screen import error_lines, metrics_table, shorter
+
+if TYPE_CHECKING:
+    from tabpipe.run import Run
+
+
+METRICS = ("auc_macro_ovo", "f1_macro", "accuracy", "log_loss", "r2", "mae", "rmse")
+"""In the order in which they are shown; kfp hands them over in none."""
+
+
+def summarise(run: Run, state: str) -> dict[str, Any]:
+    """The document that `--json` prints and summary.json keeps.
+
+    Args:
+        run: A run that has ended.
+        state: succeeded, failed or interrupted.
+    """
+    metrics = {
+        split: {
+            name: run.outputs[step]["metrics"].metadata[name]
+            for name in METRICS
+            if name in run.outputs[step]["metrics"].metadata
+        }
+        for split, step in (("validation", "train"), ("test", "evaluate"))
+        if step in run.outputs
+    }
+    reports = sorted((run.workspace.run / "reports").glob("*.html"))
+    return {
+        "run_id": run.run_id,
+        "use_case": run.name,
+        "state": state,
+        "started": run.started,
+        "seconds": round(time.time() - run.started, 3),
+        "source": run.use_case.download.source,
+        "checksum": run.checksum,
+        "overrides": run.options.overrides,
+        "steps": [
+            {"name": step.name, "state": step.state, "seconds": step.seconds, "cached": step.cached}
+            for step in run.screen.steps.values()
+        ],
+        "metrics": metrics,
+        "model": run.outputs["train"]["model"].path if "train" in run.outputs else None,
+        "reports": {path.stem: str(path) for path in reports},
+        "error": run.error,
+    }
+
+
+def tell(run: Run, summary: dict[str, Any]) -> None:
+    """Prints a run's metrics and where things are, or what went wrong; and the summary where JSON is asked for."""
+    say, folder = run.screen.say, run.workspace.run
+    if summary["state"] == "succeeded":
+        table = metrics_table(summary["metrics"], run.workspace.previous_summary())
+        say("\n".join(["", *table, ""]) if table else "")
+        if summary["model"]:
+            say(f"  model    {shorter(folder / 'model')}")
+        for path in summary["reports"].values():
+            say(f"  report   {shorter(path)}")
+        say(f"  {summary['seconds']:.2f} s; `make ui` shows all runs")
+    else:
+        print(f"\n{error_lines(run.error or 'failed')}\n  logs:  {shorter(folder / 'logs')}", file=sys.stderr)
+    if run.options.json:
+        print(json.dumps(summary))
