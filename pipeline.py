@@ -1,22 +1,22 @@
 """The pipelines, in the kfp DSL, and nothing else.
 
-A pipeline's parameters are the steps' sections of the config: a run, a schedule or the Kubeflow UI can override one
-without a new compile, and a changed section reruns its step and those after it, no other.
+A pipeline's parameters are the steps' sections of the config, as JSON: a run, a schedule or the Kubeflow UI can
+override one without a new compile, and a changed section reruns its step and those after it, no other.
 """
 
-from components.segregate.component import segregate as segregate_step
 from kfp import dsl
 
 from components.check_data.component import check_data as check_data_step
 from components.download.component import download as download_step
 from components.evaluate.component import evaluate as evaluate_step
 from components.preprocess.component import preprocess as preprocess_step
+from components.segregate.component import segregate as segregate_step
 from components.train.component import train as train_step
 from components.tsne.component import tsne as tsne_step
 
 
 def _accepted_table(
-    download: dict, preprocess: dict, check_data: dict, checksum: str, reference: str, valid_for: str
+    download: str, preprocess: str, check_data: str, checksum: str, reference: str, valid_for: str
 ) -> dsl.PipelineTask:
     """From the source to the table that passed its checks; the head of every pipeline that needs data."""
     raw = download_step(section=download, checksum=checksum)
@@ -24,7 +24,7 @@ def _accepted_table(
     return check_data_step(section=check_data, reference=reference, valid_for=valid_for, clean=clean.outputs["clean"])
 
 
-def _model(segregate: dict, train: dict, evaluate: dict, checked: dsl.PipelineTask) -> dsl.PipelineTask:
+def _model(segregate: str, train: str, evaluate: str, checked: dsl.PipelineTask) -> dsl.PipelineTask:
     """From the accepted table to a model scored on rows that it never saw."""
     splits = segregate_step(section=segregate, accepted=checked.outputs["accepted"])
     model = train_step(
@@ -35,12 +35,12 @@ def _model(segregate: dict, train: dict, evaluate: dict, checked: dsl.PipelineTa
 
 @dsl.pipeline(name="train", description="From a table to a checked, trained and evaluated model.")
 def train_pipeline(
-    download: dict,
-    preprocess: dict,
-    check_data: dict,
-    segregate: dict,
-    train: dict,
-    evaluate: dict,
+    download: str,
+    preprocess: str,
+    check_data: str,
+    segregate: str,
+    train: str,
+    evaluate: str,
     checksum: str = "",
     reference: str = "",
     valid_for: str = "",
@@ -64,13 +64,13 @@ def train_pipeline(
 
 @dsl.pipeline(name="train-tsne", description="The training pipeline and a picture of its table.")
 def train_tsne_pipeline(
-    download: dict,
-    preprocess: dict,
-    check_data: dict,
-    segregate: dict,
-    train: dict,
-    evaluate: dict,
-    tsne: dict,
+    download: str,
+    preprocess: str,
+    check_data: str,
+    segregate: str,
+    train: str,
+    evaluate: str,
+    tsne: str,
     checksum: str = "",
     reference: str = "",
     valid_for: str = "",

@@ -135,11 +135,11 @@ class UseCase(Section):
                 )
             del self.train.model_extra[name]
 
-    def arguments(self) -> dict[str, dict[str, Any]]:
-        """Step to the section that it is handed: its own, with the little it needs to know of the table."""
+    def arguments(self) -> dict[str, str]:
+        """Step to the section that it is handed, as JSON: its own, with the little it needs to know of the table."""
         learning = {"target": self.target, "task": self.task}
 
-        def section(model: type[Section], own: Section, **more: Any) -> dict[str, Any]:
+        def section(model: type[Section], own: Section, **more: Any) -> str:
             return as_argument(model.model_validate({**own.model_dump(), **more}))
 
         derive = {name: rule.model_dump() for name, rule in self.preprocess.derive.items()}

@@ -87,14 +87,13 @@ class Run:
         tell(self, summary)
         return {"succeeded": 0, "interrupted": ENDED_BY_SIGNAL}.get(state, 1)
 
-    def _steps(self, arguments: dict[str, Any]) -> bool:
+    def _steps(self, arguments: dict[str, str]) -> bool:
         """Resolves the source, selects steps and lets the engine run them."""
         if self._frozen_source():
             self.checksum = self.workspace.last.get("checksum", "")
         else:
             self.screen.started("download")
-            source = arguments["download"]["source"]
-            self.checksum = resolve(source, home() / "store", self._progress).checksum
+            self.checksum = resolve(self.use_case.download.source, home() / "store", self._progress).checksum
         self.reference = "" if self.use_case.check_data.drift.reference else self.workspace.reference_for(self.checksum)
         parameters = {
             **arguments,

@@ -5,7 +5,7 @@ from kfp import dsl
 
 @dsl.component(base_image="tabpipe/check_data", install_kfp_package=False)
 def check_data(
-    section: dict,
+    section: str,
     reference: str,
     valid_for: str,
     clean: dsl.Input[dsl.Dataset],
@@ -16,7 +16,7 @@ def check_data(
     """Checks a clean table and hands it on unchanged, or refuses it.
 
     Args:
-        section: The step's section, `CheckDataArgument`.
+        section: The step's section, `CheckDataArgument`, as JSON.
         reference: The previous accepted table, parquet, to compare with; empty where there is none.
         valid_for: What else the outcome hangs on, for the sake of caches: the day, where freshness is checked, and the
             digest of a declared reference.
@@ -25,10 +25,13 @@ def check_data(
         report: Every check and every column, as a page.
         metrics: Checks made, passed, failed, warned of and skipped, and rows.
     """
+    import json
+
     from components.check_data.check_data import check_file
     from components.common.step import stamp, step
 
-    with step("check_data", section) as record:
+    settings = json.loads(section)
+    with step("check_data", settings) as record:
         record.used("clean", clean)
 
         def tell(counts):
@@ -38,6 +41,6 @@ def check_data(
             for name, count in counts.items():
                 metrics.log_metric(name, count)
 
-        check_file(section, clean.path, reference, accepted.path, report.path, tell)
+        check_file(settings, clean.path, reference, accepted.path, report.path, tell)
         stamp(accepted)
         record.made("accepted", accepted)

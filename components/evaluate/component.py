@@ -5,26 +5,33 @@ from kfp import dsl
 
 @dsl.component(base_image="tabpipe/evaluate", install_kfp_package=False)
 def evaluate(
-    section: dict, model: dsl.Input[dsl.Model], test_table: dsl.Input[dsl.Dataset],
-    metrics: dsl.Output[dsl.Metrics], curves: dsl.Output[dsl.ClassificationMetrics], report: dsl.Output[dsl.HTML],
-):  # fmt: skip
+    section: str,
+    model: dsl.Input[dsl.Model],
+    test_table: dsl.Input[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+    curves: dsl.Output[dsl.ClassificationMetrics],
+    report: dsl.Output[dsl.HTML],
+):
     """Scores the saved model, the file that would be served, on the untouched test rows.
 
     Args:
-        section: The step's section, `EvaluateArgument`.
+        section: The step's section, `EvaluateArgument`, as JSON.
         model: The saved model, a folder.
         test_table: The test split, parquet.
         metrics: Scores on the test split.
         curves: A classifier's confusion matrix and, of two classes, its ROC curve.
         report: An HTML page for people.
     """
+    import json
+
     from components.common.step import step
     from components.evaluate.evaluate import evaluate_file
 
-    with step("evaluate", section) as record:
+    settings = json.loads(section)
+    with step("evaluate", settings) as record:
         record.used("model", model)
         record.used("test_table", test_table)
-        result = evaluate_file(section, model.path, test_table.path, report.path)
+        result = evaluate_file(settings, model.path, test_table.path, report.path)
         record.metrics(result["metrics"], "test_")
         record.file(report.path, "reports", "evaluate.html")
         for name, value in result["metrics"].items():

@@ -5,7 +5,7 @@ from kfp import dsl
 
 @dsl.component(base_image="tabpipe/segregate", install_kfp_package=False)
 def segregate(
-    section: dict,
+    section: str,
     accepted: dsl.Input[dsl.Dataset],
     train: dsl.Output[dsl.Dataset],
     validation: dsl.Output[dsl.Dataset],
@@ -14,18 +14,21 @@ def segregate(
     """Deals the rows of the accepted table to train, validation and test.
 
     Args:
-        section: The step's section, `SegregateArgument`.
+        section: The step's section, `SegregateArgument`, as JSON.
         accepted: The table that passed the checks, parquet.
         train: What models are fitted to, parquet.
         validation: What candidates are compared on, parquet.
         test: What the chosen model is judged by, parquet; nothing before evaluate reads it.
     """
+    import json
+
     from components.common.step import stamp, step
     from components.segregate.segregate import segregate_file
 
-    with step("segregate", section) as record:
+    settings = json.loads(section)
+    with step("segregate", settings) as record:
         record.used("accepted", accepted)
-        counts = segregate_file(section, accepted.path, train.path, validation.path, test.path)
+        counts = segregate_file(settings, accepted.path, train.path, validation.path, test.path)
         for name, split in (("train", train), ("validation", validation), ("test", test)):
             stamp(split)
             record.made(name, split)

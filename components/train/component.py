@@ -5,14 +5,18 @@ from kfp import dsl
 
 @dsl.component(base_image="tabpipe/train", install_kfp_package=False)
 def train(
-    section: dict, train_table: dsl.Input[dsl.Dataset], validation_table: dsl.Input[dsl.Dataset],
-    model: dsl.Output[dsl.Model], metrics: dsl.Output[dsl.Metrics], curves: dsl.Output[dsl.ClassificationMetrics],
+    section: str,
+    train_table: dsl.Input[dsl.Dataset],
+    validation_table: dsl.Input[dsl.Dataset],
+    model: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+    curves: dsl.Output[dsl.ClassificationMetrics],
     report: dsl.Output[dsl.HTML],
-):  # fmt: skip
+):
     """Fits a model, scores it on the validation split and saves it in MLflow's format.
 
     Args:
-        section: The step's section, `TrainArgument`.
+        section: The step's section, `TrainArgument`, as JSON.
         train_table: The training split, parquet.
         validation_table: The validation split, parquet.
         model: The saved model, a folder.
@@ -20,14 +24,17 @@ def train(
         curves: A classifier's confusion matrix and, of two classes, its ROC curve.
         report: An HTML page for people.
     """
+    import json
+
     from components.common.step import step
     from components.train.train import train_file
 
-    with step("train", section) as record:
+    settings = json.loads(section)
+    with step("train", settings) as record:
         record.used("train_table", train_table)
         record.used("validation_table", validation_table)
         record.tags["training_table.digest"] = str(train_table.metadata.get("digest", ""))
-        result = train_file(section, train_table.path, validation_table.path, model.path, report.path)
+        result = train_file(settings, train_table.path, validation_table.path, model.path, report.path)
         model.metadata.update(result["metadata"], digest=result["digest"])
         record.made("model", model)
         record.metrics(result["metrics"], "validation_")

@@ -4,18 +4,21 @@ from kfp import dsl
 
 
 @dsl.component(base_image="tabpipe/tsne", install_kfp_package=False)
-def tsne(section: dict, table: dsl.Input[dsl.Dataset], picture: dsl.Output[dsl.HTML]):
+def tsne(section: str, table: dsl.Input[dsl.Dataset], picture: dsl.Output[dsl.HTML]):
     """Draws a table in two dimensions, alike rows near each other.
 
     Args:
-        section: The step's section, `TsneArgument`.
+        section: The step's section, `TsneArgument`, as JSON.
         table: The clean table, parquet.
         picture: An HTML page with the picture.
     """
+    import json
+
     from components.common.step import step
     from components.tsne.tsne import tsne_file
 
-    with step("tsne", section) as record:
+    settings = json.loads(section)
+    with step("tsne", settings) as record:
         record.used("table", table)
-        record.metrics(tsne_file(section, table.path, picture.path))
+        record.metrics(tsne_file(settings, table.path, picture.path))
         record.file(picture.path, "reports", "tsne.html")

@@ -24,7 +24,7 @@ def call(tmp_path, monkeypatch):
         kinds = {"clean": dsl.Dataset, "accepted": dsl.Dataset, "report": dsl.HTML, "metrics": dsl.Metrics}
         made = {name: kind(name=name, uri=str(tmp_path / name), metadata={}) for name, kind in kinds.items()}
         try:
-            check_data.python_func(section=SECTION, reference="", valid_for="", **made)
+            check_data.python_func(section=json.dumps(SECTION), reference="", valid_for="", **made)
             code = 0
         except SystemExit as ended:
             code = ended.code

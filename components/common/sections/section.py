@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,23 +20,13 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, defer_build=True)
 
 
-NULL = "(null)"
-"""Stands for null inside a pipeline argument: kfp's client has no null."""
+def as_argument(section: BaseModel) -> str:
+    """A section as a pipeline argument: JSON text.
 
-
-def as_argument(section: BaseModel) -> dict[str, Any]:
-    """A section as a pipeline argument: plain values, fields that are null left out, other nulls as `NULL`."""
-    extra = {key: NULL for key, value in (section.model_extra or {}).items() if value is None}
-    return {**_exchanged(section.model_dump(mode="json", exclude_none=True), None, NULL), **extra}
-
-
-def _exchanged(value: Any, old: Any, new: Any) -> Any:
-    """A value with every `old` inside lists and mappings made `new`."""
-    if isinstance(value, dict):
-        return {key: _exchanged(inner, old, new) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_exchanged(inner, old, new) for inner in value]
-    return new if value == old else value
+    kfp's own mappings lose the order of their keys, which is that of a table's columns, make every number a float, and
+    know no null.
+    """
+    return json.dumps(section.model_dump(mode="json"), ensure_ascii=False)
 
 
 SectionType = TypeVar("SectionType", bound=BaseModel)
@@ -53,7 +44,7 @@ def accept(model: type[SectionType], value: Any, where: str) -> SectionType:
         Refusal: The first thing that is wrong with it, with the nearest known key where one is misspelt.
     """
     try:
-        return model.model_validate(_exchanged(value, NULL, None))
+        return model.model_validate(value)
     except ValidationError as error:
         raise refusal_of(error, model, where) from None
 

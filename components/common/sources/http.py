@@ -22,15 +22,18 @@ _MENDS = {
 _NOT_MODIFIED = 304
 
 
-def unchanged(address: Address, known: Validators) -> bool:
-    """Asks for an object's validators alone; false where they differ or where the server does not tell."""
+def unchanged(address: Address, known: Validators) -> bool | None:
+    """Asks for an object's validators alone; nothing is said where the server does not tell."""
     import requests
 
     try:
         with _ask("HEAD", address, {}) as response:
-            return response.status_code == 200 and known.same(_validators(response))
+            if response.status_code != 200:
+                return None  # Many servers allow no HEAD. The GET that follows will tell what is wrong, if anything is.
+            found = _validators(response)
     except requests.RequestException:
-        return False  # Many servers allow no HEAD. The GET that follows will tell what is wrong, if anything is.
+        return None
+    return True if known.same(found) else False if known.differs(found) else None
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from components.common.errors import Refusal
@@ -11,15 +11,15 @@ from components.common.sources.address import Address
 from components.common.sources.transfer import CHUNK, CONNECT_SECONDS, READ_SECONDS, Incoming, Passing, Validators
 
 
-def unchanged(address: Address, known: Validators) -> bool:
-    """Asks for an object's validators alone; false where they differ or may not be asked for."""
+def unchanged(address: Address, known: Validators) -> bool | None:
+    """Asks for an object's validators alone; nothing is said where they may not be asked for."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, _, key = address.target.partition("/")
     try:
         return known.same(_validators(_client().head_object(Bucket=bucket, Key=key)))
     except (BotoCoreError, ClientError, ValueError):
-        return False  # The GET that follows will tell what is wrong, if anything is.
+        return None  # The GET that follows will tell what is wrong, if anything is.
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def get(address: Address, known: Validators | None) -> Iterator[Incoming | None]
     bucket, _, key = address.target.partition("/")
     with _worded(address):
         answer = _client().get_object(Bucket=bucket, Key=key)
-    with answer["Body"] as body:
+    with closing(answer["Body"]) as body:
         validators = _validators(answer)
         if known and known.same(validators):
             yield None

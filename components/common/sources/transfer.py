@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -59,6 +59,11 @@ class Validators:
         if self.etag and other.etag:
             return self.etag == other.etag
         return bool(self.last_modified) and self.last_modified == other.last_modified and self.size == other.size
+
+    def differs(self, other: Validators) -> bool:
+        """Whether two answers speak of different bytes. Answers that say too little neither differ nor are the same."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return any(mine is not None and theirs is not None and mine != theirs for mine, theirs in pairs)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ class Shelf:
     cut: int = 0
     """How many answers break half-way."""
     pause: float = 0.0
+    moved: str = ""
+    """Where requests are sent on to."""
     headers: dict[str, str] = field(default_factory=dict)
     seen: list[tuple[str, int, int]] = field(default_factory=list)
     """Method, status and bytes of the body of each answer."""
@@ -71,6 +73,12 @@ def shelf():
         def do_GET(self):
             held.asked.append(dict(self.headers))
             time.sleep(held.pause)
+            if held.moved:
+                self.send_response(302)
+                self.send_header("Location", held.moved)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             if held.status and (status := held.status.pop(0)) != 200:
                 held.seen.append((self.command, status, 0))
                 self.send_error(status)

@@ -1,7 +1,9 @@
 import gzip
 import hashlib
 import multiprocessing
+import os
 import socket
+import time
 
 import pytest
 
@@ -105,34 +107,9 @@ def test_a_body_that_came_compressed_is_unpacked(shelf, tmp_path):
 
 
 def test_a_redirection_in_a_circle_is_refused(shelf, tmp_path):
-    shelf.headers = {"Location": shelf.url}
-    shelf.status = []
-    original = shelf.url
+    shelf.moved = shelf.url
     with pytest.raises(Refusal, match="circle"):
-        circle(shelf, original, tmp_path)
-
-
-def circle(shelf, url, folder):
-    import http.server
-    import threading
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(302)
-            self.send_header("Location", self.path)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        fetch(f"http://127.0.0.1:{server.server_port}/t", folder / "t")
-    finally:
-        server.shutdown()
-        server.server_close()
+        fetch(shelf.url, tmp_path / "t")
 
 
 MANNERS = [
@@ -172,7 +149,9 @@ def test_without_validators_it_is_downloaded_again_and_known_by_its_checksum(she
     assert shelf.sent() == len(shelf.body)
 
 
-@pytest.mark.parametrize("manners", [*MANNERS, pytest.param({"etag": False, "last_modified": None}, id="no-validators")])
+@pytest.mark.parametrize(
+    "manners", [*MANNERS, pytest.param({"etag": False, "last_modified": None}, id="no-validators")]
+)
 def test_a_change_is_noticed_and_the_old_bytes_go(shelf, tmp_path, manners):
     vars(shelf).update(manners)
     first = resolve(shelf.url, tmp_path)
@@ -188,7 +167,7 @@ def test_a_change_within_the_same_second_is_noticed_by_the_size(shelf, tmp_path)
     shelf.etag = False
     first = resolve(shelf.url, tmp_path)
     shelf.body += b"3,4\n"
-    assert resolve(shelf.url, tmp_path).checksum != first.checksum or shelf.head == 200
+    assert resolve(shelf.url, tmp_path).checksum == sha(shelf.body) != first.checksum
 
 
 def test_the_record_serves_where_the_bytes_are_gone(shelf, tmp_path):
@@ -253,7 +232,9 @@ def test_a_source_that_changed_since_it_was_resolved_is_refused(shelf, tmp_path,
     version.path.unlink()
     with (
         pytest.raises(Refusal, match="changed while it was being read"),
-        open_bytes(shelf.url, tmp_path / "out", checksum=version.checksum, store=tmp_path / "store" if stored else None),
+        open_bytes(
+            shelf.url, tmp_path / "out", checksum=version.checksum, store=tmp_path / "store" if stored else None
+        ),
     ):
         pass
     assert left(tmp_path / "out") == []
@@ -266,11 +247,8 @@ def test_without_a_checksum_it_takes_what_is_there(shelf, tmp_path):
 
 
 def test_what_a_killed_download_left_is_swept_after_a_day(shelf, tmp_path):
-    import os
-    import time
-
     for name, age in (("old", 90_000), ("new", 10)):
         (tmp_path / f".incoming-{name}").mkdir()
-        os.utime(tmp_path / f".incoming-{name}", [time.time() - age] * 2)
+        os.utime(tmp_path / f".incoming-{name}", (time.time() - age,) * 2)
     resolve(shelf.url, tmp_path)
     assert [name for name in left(tmp_path) if name.startswith(".")] == [".incoming-new"]
