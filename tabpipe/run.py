@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.common.errors import Refusal
-from components.common.sources import resolve
+from components.common.errors import Refusal, no_space
+from components.common.sources import in_words, redact, resolve
 from components.common.step import PROGRESS
 from tabpipe import spool, tracker
 from tabpipe.config import STEPS, UseCase, find_config, load
@@ -65,27 +65,43 @@ class Run:
 
     def execute(self) -> int:
         """Runs the pipeline, tells of it on the screen, in MLflow and in the run's folder; returns the exit code."""
-        state = "failed"
         arguments = self.use_case.arguments()
-        names = [name for name in STEPS if name in arguments]
-        self.screen.say(f"{self.name} · {self.use_case.download.source} · run {self.run_id}")
-        self.screen.open(names)
-        spool.begin(self.run_id, self.name, self.started)
+        self.screen.say(f"{self.name} · {redact(self.use_case.download.source)} · run {self.run_id}")
+        self.screen.open(name for name in STEPS if name in arguments)
+        state = "failed"
         try:
-            state = "succeeded" if self._steps(arguments) else "failed"
-        except Refusal as refusal:
-            self._fail_running(str(refusal))
-        except KeyboardInterrupt:
-            state = "interrupted"
-            self._fail_running(
-                "interrupted; what the steps before have made is kept, and the next run goes on from there"
-            )
-        finally:
+            try:
+                spool.begin(self.run_id, self.name, self.started)
+                state = "succeeded" if self._steps(arguments) else "failed"
+            except Refusal as refusal:
+                self._fail_running(str(refusal))
+            except KeyboardInterrupt:
+                state = "interrupted"
+                self._fail_running(
+                    "interrupted; what the steps before have made is kept, and the next run goes on from there"
+                )
+            except OSError as error:
+                self._no_space_or_raise(error)
             self.screen.close()
             summary = summarise(self, state)
-            self._close(summary)
+            try:
+                self._close(summary)
+            except OSError as error:
+                self._no_space_or_raise(error)
+                summary = summarise(self, state := "failed")
+        finally:
+            self.screen.close()
+            if self.warm is not None:
+                self.warm.stop()
         tell(self, summary)
         return {"succeeded": 0, "interrupted": ENDED_BY_SIGNAL}.get(state, 1)
+
+    def _no_space_or_raise(self, error: OSError) -> None:
+        """Words the failure of a run that a full disk ended; passes any other error on."""
+        message = no_space(error)
+        if message is None:
+            raise error
+        self._fail_running(message)
 
     def _steps(self, arguments: dict[str, str]) -> bool:
         """Resolves the source, selects steps and lets the engine run them."""
@@ -93,7 +109,7 @@ class Run:
             self.checksum = self.workspace.last.get("checksum", "")
         else:
             self.screen.started("download")
-            self.checksum = resolve(self.use_case.download.source, home() / "store", self._progress).checksum
+            self.checksum = resolve(self.use_case.download.source, home() / "store", in_words(self._progress)).checksum
         self.reference = "" if self.use_case.check_data.drift.reference else self.workspace.reference_for(self.checksum)
         parameters = {
             **arguments,
@@ -219,7 +235,6 @@ class Run:
         if self.warm is not None:
             self._start_tracker()
             self.warm.wait(self.tracking)
-            self.warm.stop()
         else:
             # A run that was cached throughout does not wait for MLflow.
             spool.track_apart(

@@ -7,6 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from components.common.sources import redact
 from tabpipe.screen import error_lines, metrics_table, shorter
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def summarise(run: Run, state: str) -> dict[str, Any]:
         "state": state,
         "started": run.started,
         "seconds": round(time.time() - run.started, 3),
-        "source": run.use_case.download.source,
+        "source": redact(run.use_case.download.source),
         "checksum": run.checksum,
         "overrides": run.options.overrides,
         "steps": [

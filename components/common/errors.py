@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 from typing import Any
 
@@ -44,3 +45,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {close[0]!r}?"
     return "known are: " + ", ".join(names) if names else "none is known"
+
+
+def no_space(error: OSError) -> str | None:
+    """Words an error that comes of a full disk; None for any other error."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    where = f", writing {error.filename}" if error.filename else ""
+    return (
+        f"no space left on the disk{where}\n"
+        "  mend:  free some, or set TABPIPE_HOME to a folder on another disk; results of earlier runs are unharmed"
+    )

@@ -63,5 +63,7 @@ def ask(pipeline: Any, table: pd.DataFrame) -> Answers:
 def _chunked(function: Any, features: Any) -> np.ndarray:
     rows = features.shape[0]
     parts = [features[first : first + _CHUNK] for first in range(0, rows, _CHUNK)]
+    if len(parts) == 1:
+        return np.asarray(function(features))
     with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
         return np.concatenate(list(pool.map(function, parts)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import time
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from components.common import tracking
-from components.common.errors import Refusal
+from components.common.errors import Refusal, no_space
 
 REFUSED = "tabpipe-refused: "
 """A line of a step's log that starts with this holds its refusal as a JSON object with `message`."""
@@ -42,14 +41,10 @@ def step(name: str, section: dict[str, Any]) -> Iterator[tracking.Record]:
     except MemoryError:
         _refuse(record, f"{name}: out of memory\n  mend:  give the step more memory, or use a smaller table")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        message = no_space(error)
+        if message is None:
             raise
-        where = f" (writing {error.filename})" if error.filename else ""
-        _refuse(
-            record,
-            f"{name}: no space left on the disk{where}\n  mend:  free some, or set TABPIPE_HOME to a folder"
-            " on another disk; results of earlier runs are unharmed",
-        )
+        _refuse(record, f"{name}: {message}")
     finally:
         record.ended = time.time()
         tracking.keep(record)

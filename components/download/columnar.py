@@ -27,7 +27,7 @@ def convert_parquet(path: Path, where: str, table_path: Path) -> None:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file, parquet_out(table_path, where) as out:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file, parquet_out(table_path, where) as out:
             check_names(file.schema_arrow.names, where)
             for group in grouped(file.iter_batches(BATCH_ROWS)):
                 out.write(plain(group, where))

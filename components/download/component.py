@@ -16,10 +16,9 @@ def download(section: str, checksum: str, table: dsl.Output[dsl.Dataset], metric
     import json
     import os
 
-    from components.common.sources import redact
+    from components.common.sources import in_words, redact
     from components.common.step import progress, stamp, step
     from components.download.download import download_file
-    from components.download.progress import in_words
 
     settings = json.loads(section)
     with step("download", {**settings, "source": redact(str(settings.get("source", "")))}) as record:

@@ -23,7 +23,7 @@ _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", 
 
 
 def convert_csv(open_text: Callable[[], TextStream], where: str, delimiter: str, table_path: Path) -> None:
-    """Turns a CSV into parquet in bounded memory.
+    r"""Turns a CSV into parquet in bounded memory.
 
     The types of the columns are taken from all rows. Usually the first rows need the widest types already, and one
     pass does; where later rows need wider ones, a second pass follows.
@@ -31,7 +31,7 @@ def convert_csv(open_text: Callable[[], TextStream], where: str, delimiter: str,
     Args:
         open_text: Opens the file from its start.
         where: What to call it in a refusal.
-        delimiter: What separates fields; `\\t` may be written out.
+        delimiter: What separates fields; `\t` may be written out.
         table_path: The parquet file.
 
     Raises:

@@ -45,7 +45,7 @@ def typed(values: pa.ChunkedArray, least: Type | None) -> tuple[Type | None, pa.
     arrow = {None: pa.float64(), "boolean": pa.bool_(), "integer": pa.int64(), "float": pa.float64(),
              "text": pa.string()}  # fmt: skip
     if values.null_count == len(values):
-        return least, pc.cast(pc.cast(values, pa.null()), arrow[least])
+        return least, pc.cast(values, arrow[least])
     first = values.slice(0, _FEW)
     for kind in _WIDER[least]:
         if kind == "text":
@@ -86,7 +86,7 @@ def _numbers(values: pa.ChunkedArray, arrow: pa.DataType) -> pa.ChunkedArray | N
 
 
 def _any_leading_zero(values: pa.ChunkedArray) -> bool:
-    """Whether a number starts with a zero that another digit follows (or an x: Arrow takes hexadecimal for integers)."""
+    """Whether a number starts with a zero that a digit follows (or an x: Arrow takes hexadecimal for integers)."""
     import pyarrow.compute as pc
 
     zero = values.filter(pc.starts_with(values, "0"))

@@ -61,8 +61,8 @@ def download_file(
         generated = write_sample(address.target, target)
         size, checksum, form = target.stat().st_size, f"sample:{address.target}", "sample"
     else:
-        where_stored = Path(store) if store else None
-        with open_bytes(wanted.source, target.parent, checksum=checksum, store=where_stored, progress=progress) as opened:
+        kept = Path(store) if store else None
+        with open_bytes(wanted.source, target.parent, checksum=checksum, store=kept, progress=progress) as opened:
             form = convert(opened, wanted, target, progress)
             size, checksum = opened.path.stat().st_size, opened.checksum
     shape = pq.read_metadata(target)

@@ -101,5 +101,3 @@ def _undated(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_list(kind):
         return pa.list_(_undated(kind.value_type))
     return kind
-
-

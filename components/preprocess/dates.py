@@ -65,13 +65,13 @@ def _parsed(values: pa.ChunkedArray, column: str, date_format: str) -> pa.Chunke
     if "%" not in date_format and date_format != ISO:
         raise Refusal("not a date format", where=f"preprocess.date_format.{column}", value=date_format,
                       rule="a strptime format", mend="for instance '%d.%m.%Y'")  # fmt: skip
-    coded = values.combine_chunks().dictionary_encode() if values.num_chunks != 1 else values.chunk(0).dictionary_encode()
+    coded = values.combine_chunks().dictionary_encode()
     texts = coded.dictionary.to_pandas()
     texts = texts.mask(texts.str.lower().isin(_CLOCK))
     try:
         dates = pd.to_datetime(texts, format=date_format, errors="coerce", utc=True)
     except ValueError as error:
         raise Refusal(f"not a date format ({error})", where=f"preprocess.date_format.{column}", value=date_format,
-                      rule="a strptime format", mend="for instance '%d.%m.%Y'")  from None  # fmt: skip
+                      rule="a strptime format", mend="for instance '%d.%m.%Y'") from None  # fmt: skip
     found = pa.array(dates.dt.tz_localize(None).astype("datetime64[us]"), pa.timestamp("us"))
     return pa.chunked_array([pc.take(found, coded.indices)])

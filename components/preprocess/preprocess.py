@@ -85,10 +85,9 @@ def check_columns(rules: PreprocessArgument, present: list[str], called: str) ->
         # A column that the config takes under its own name is no misspelt one.
         free = [name for name in present if name not in rules.columns]
         hints = [f"for {name!r}, {nearest(name, free or present)}" for name in missing[:3]]
-        several = len(missing) > 1
+        names = ", ".join(map(repr, missing))
         raise Refusal(
-            f"the {'columns' if several else 'column'} {', '.join(map(repr, missing))} {'are' if several else 'is'} not in "
-            "the table",
+            f"the columns {names} are not in the table" if len(missing) > 1 else f"column {names} is not in the table",
             where=called, rule="every column that the config declares is in the table", mend="; ".join(hints),
         )  # fmt: skip
     known, kinds = list(rules.columns), dict(rules.columns)
@@ -143,6 +142,8 @@ def _metric(*parts: str) -> str:
 def _nothing_left(counts: dict[str, float], called: str) -> Refusal:
     removed = [f"{name} {count:.0f}" for name, count in counts.items() if name.startswith("removed_") and count]
     return Refusal(
-        "no row is left", where=called, value=f"{counts['rows_in']:.0f} rows came in; {', '.join(removed) or 'none removed'}",
-        rule="at least one row passes the rules of section preprocess", mend="widen the bounds, or check the units of the table",
+        "no row is left", where=called,
+        value=f"{counts['rows_in']:.0f} rows came in; {', '.join(removed) or 'none removed'}",
+        rule="at least one row passes the rules of section preprocess",
+        mend="widen the bounds, or check the units of the table",
     )  # fmt: skip

@@ -57,8 +57,11 @@ def filled(values: pa.ChunkedArray, value: Any, column: str, kind: Kind, date_fo
     if kind == "date":
         import numpy as np
 
-        place = Place(f"preprocess.fill.{column}", column, np.arange(1))
-        return pc.fill_null(values, to_dates(pa.chunked_array([pa.array([str(value)])]), place, date_format)[0])
+        try:
+            text = pa.chunked_array([[str(value)]])
+            return pc.fill_null(values, to_dates(text, Place("", column, np.arange(1)), date_format)[0])
+        except Refusal as fault:
+            raise refusal(fault.rule) from None
     if kind == "numerical":
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise refusal("a number")

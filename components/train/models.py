@@ -93,11 +93,10 @@ def make_estimator(section: TrainArgument) -> BaseEstimator:
 
 
 def as_accepted(value: Any, constraints: Any) -> Any:
-    """Gives whole numbers back the type that the estimator asks for.
+    """Takes whole numbers written as floats (200.0), as a client that knows no integers sends them.
 
-    Between steps all numbers travel as floats: 200 arrives as 200.0. Where the estimator takes the float, it stays
-    one, so 1.0 of a `max_features` means all of them; else a whole number becomes an integer. In lists (the
-    `hidden_layer_sizes` of a neural network) whole numbers become integers unless reals are asked for.
+    Where the estimator takes the float it stays one: 1.0 of a `max_features` means all of them, 1 means one. Lists of
+    whole numbers (the `hidden_layer_sizes` of a neural network) become integers unless reals are asked for.
 
     Args:
         value: The hyperparameter's value.
@@ -107,10 +106,10 @@ def as_accepted(value: Any, constraints: Any) -> Any:
         return value
     checks = [make_constraint(constraint) for constraint in constraints]
     if isinstance(value, float) and value.is_integer():
-        if not any(check.is_satisfied_by(value) for check in checks):
-            return int(value)
-    elif isinstance(value, list) and not any(getattr(check, "type", None) in (Real, RealNotInt) for check in checks):
-        return [int(one) if isinstance(one, float) and one.is_integer() else one for one in value]
+        return value if any(check.is_satisfied_by(value) for check in checks) else int(value)
+    takes_reals = any(getattr(check, "type", None) in (Real, RealNotInt) for check in checks)
+    if isinstance(value, list) and not takes_reals and all(isinstance(v, float) and v.is_integer() for v in value):
+        return [int(v) for v in value]
     return value
 
 

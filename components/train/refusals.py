@@ -40,7 +40,7 @@ def refuse_unusable(asked: Plan, typed: pd.DataFrame) -> None:
     """
     for name, kind in asked.features.items():
         where, values = f"training split, column {name}", typed[name]
-        if not (values != "").any() if kind == "text" else values.isna().all():
+        if not any(map(str.strip, values)) if kind == "text" else values.isna().all():
             raise Refusal("has no value in any row", where=where, rule="at least one value to learn from",
                           mend="leave it out by train.features.use")  # fmt: skip
         if kind == "numerical" and not np.isfinite(values.to_numpy()[values.notna()]).all():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -106,10 +107,10 @@ def _folder_written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps MLflow from warning of cloudpickle, and from looking for what its requirements are installed as.
+    """Keeps MLflow from warnings that are not the user's to act on, and from a search that costs more than saving.
 
-    The warning is for people who choose a format. The search walks through the files of every installed package,
-    which costs more than all the rest of saving, to check versions that were just read from that very environment.
+    It warns of cloudpickle, and pandas warns of what MLflow does. And it walks through the files of every installed
+    package to check that the requirements are installed, though they were just read from what is installed.
     """
     from mlflow.utils import requirements_utils
 
@@ -119,7 +120,8 @@ def _quiet() -> Iterator[None]:
     if known is None:
         requirements_utils._MODULES_TO_PACKAGES = {}
     try:
-        yield
+        with warnings.catch_warnings(action="ignore"):
+            yield
     finally:
         logger.setLevel(level)
         requirements_utils._MODULES_TO_PACKAGES = known

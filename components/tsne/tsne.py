@@ -38,6 +38,9 @@ def embed(section: TsneArgument, table: pd.DataFrame) -> tuple[np.ndarray, np.nd
     if section.perplexity >= len(rows):
         raise Refusal("as many neighbours as rows, or more", where="tsne.perplexity", value=section.perplexity,
                       rule=f"less than the number of rows drawn, {len(rows)}", mend="lower it")  # fmt: skip
+    for name in columns:
+        if table[name].dtype.kind not in "iufb":
+            raise Refusal("is no number", where=f"column {name}", value=table[name].iloc[0], rule="a numerical column")
     values = table[columns].to_numpy(dtype="float64")
     for name, column in zip(columns, values.T, strict=True):
         if np.isinf(column).any():

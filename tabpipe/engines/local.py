@@ -27,6 +27,8 @@ from kfp.local import cache, pipeline_orchestrator, status, subprocess_task_hand
 
 Outputs = dict[str, Any]
 
+_METADATA_ONLY = ("system.Metrics", "system.ClassificationMetrics", "system.SlicedClassificationMetrics")
+
 
 @dataclass
 class Session:
@@ -86,6 +88,10 @@ class SessionCache(cache.LocalCache):
 
     def put(self, key: str, outputs: Outputs) -> None:
         """Keeps the outputs of a task that has ended well."""
+        for value in outputs.values():
+            if getattr(value, "schema_title", "") in _METADATA_ONLY:
+                # All of it is metadata, so there is no file; but kfp takes an entry with a missing file for stale.
+                Path(value.uri).touch()
         super().put(key, outputs)
         self.session.on_end(self.steps[key], key, outputs, False)
 

@@ -8,5 +8,18 @@ from components.common.sources.address import Address, parse, redact
 from components.common.sources.opening import Opened, open_bytes
 from components.common.sources.resolving import Version, resolve
 from components.common.sources.transfer import Fetched, Progress, fetch
+from components.common.sources.words import in_words
 
-__all__ = ["Address", "Fetched", "Opened", "Progress", "Version", "fetch", "open_bytes", "parse", "redact", "resolve"]
+__all__ = [
+    "Address",
+    "Fetched",
+    "Opened",
+    "Progress",
+    "Version",
+    "fetch",
+    "in_words",
+    "open_bytes",
+    "parse",
+    "redact",
+    "resolve",
+]

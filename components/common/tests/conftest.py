@@ -103,8 +103,11 @@ def shelf():
         def log_message(self, *_):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, request, client_address):
+            """Says nothing: clients that hang up are what some tests are about."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     held.url = f"http://127.0.0.1:{server.server_port}/folder/table.csv"
     yield held
@@ -133,9 +136,10 @@ def bucket(_s3_server, monkeypatch):
     """A bucket `tables` of an S3 that the environment points at."""
     import boto3
 
-    for name, value in (("AWS_ENDPOINT_URL", _s3_server), ("AWS_ACCESS_KEY_ID", "me"), ("AWS_SECRET_ACCESS_KEY", "mine"),
-                        ("AWS_DEFAULT_REGION", "us-east-1")):  # fmt: skip
-        monkeypatch.setenv(name, value)
+    settings = {"ENDPOINT_URL": _s3_server, "ACCESS_KEY_ID": "me", "SECRET_ACCESS_KEY": "mine",
+                "DEFAULT_REGION": "us-east-1"}  # fmt: skip
+    for name, value in settings.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
     bucket = boto3.resource("s3").Bucket("tables")
     bucket.create()
     yield bucket

@@ -44,7 +44,7 @@ def test_a_fault_of_the_server_is_tried_again(shelf, tmp_path, status):
 
 def test_a_lasting_fault_is_refused_after_three_tries(shelf, tmp_path):
     shelf.status = [500] * 9
-    with pytest.raises(Refusal, match="(?s)500.*3 times"):
+    with pytest.raises(Refusal, match=r"(?s)500.*3 times"):
         fetch(shelf.url, tmp_path / "t")
     assert len(shelf.seen) == 3 and left(tmp_path) == []
 
@@ -56,7 +56,7 @@ def test_a_connection_that_breaks_once_is_tried_again(shelf, tmp_path):
 
 def test_a_connection_that_always_breaks_half_way_leaves_nothing(shelf, tmp_path):
     shelf.body, shelf.cut = b"x" * 3_000_000, 9
-    with pytest.raises(Refusal, match="(?s)broke after 1500000 bytes, 1500000 short.*3 times"):
+    with pytest.raises(Refusal, match=r"(?s)broke after 1500000 bytes, 1500000 short.*3 times"):
         fetch(shelf.url, tmp_path / "t")
     with pytest.raises(Refusal, match="broke"):
         resolve(shelf.url, tmp_path / "store")
@@ -83,7 +83,7 @@ def test_a_server_that_is_not_there_is_refused(tmp_path):
 def test_a_server_that_falls_silent_is_refused(shelf, tmp_path, monkeypatch):
     monkeypatch.setattr("components.common.sources.http.READ_SECONDS", 0.05)
     shelf.pause = 0.5
-    with pytest.raises(Refusal, match="no further bytes within 0.05 s"):
+    with pytest.raises(Refusal, match=r"no further bytes within 0.05 s"):
         fetch(shelf.url, tmp_path / "t")
 
 

@@ -32,10 +32,17 @@ def sha(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("form", [str, lambda path: path.as_uri(), lambda path: f"file://localhost{path}",
-                                  lambda path: os.path.relpath(path)], ids=["path", "uri", "localhost", "relative"])  # fmt: skip
-def test_a_path_in_any_form_is_read_where_it_lies(table, tmp_path, form):
-    form = form(table).replace(" ", "%20") if "://" in form(table) else form(table)
+FORMS = {
+    "path": str,
+    "uri": Path.as_uri,
+    "localhost": lambda path: path.as_uri().replace("file://", "file://localhost"),
+    "relative": os.path.relpath,
+}
+
+
+@pytest.mark.parametrize("write", FORMS.values(), ids=FORMS)
+def test_a_path_in_any_form_is_read_where_it_lies(table, tmp_path, write):
+    form = write(table)
     version = resolve(form, tmp_path / "store")
     assert version.checksum == sha(table) and version.path.samefile(table)
     with open_bytes(form, tmp_path / "out", checksum=version.checksum) as opened:

@@ -60,7 +60,7 @@ def test_what_is_not_there_is_refused(bucket, tmp_path, source, words):
 
 def test_a_server_that_is_not_there_is_refused(bucket, tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(Refusal, match="(?s)connection failed.*3 times"):
+    with pytest.raises(Refusal, match=r"(?s)connection failed.*3 times"):
         fetch("s3://tables/t.csv", tmp_path / "t")
 
 
@@ -84,6 +84,6 @@ def test_an_answer_that_breaks_half_way_leaves_nothing(shelf, tmp_path, monkeypa
                         ("AWS_SECRET_ACCESS_KEY", "mine")):  # fmt: skip
         monkeypatch.setenv(name, value)
     shelf.cut, shelf.body = 9, BODY
-    with pytest.raises(Refusal, match="(?s)connection.*3 times"):
+    with pytest.raises(Refusal, match=r"(?s)connection.*3 times"):
         fetch("s3://tables/t.csv", tmp_path / "t")
     assert len(shelf.seen) == 3 and list(tmp_path.iterdir()) == []

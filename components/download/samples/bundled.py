@@ -1,4 +1,4 @@
-"""The small classic tables, out of the files that scikit-learn ships. scikit-learn itself is not imported: it is slow."""
+"""The small classic tables, out of the files that scikit-learn ships; importing it would take a second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Made-up names of songs and titles of mixes. Some words are likelier in some genres, so that a text tells something."""
+"""Made-up names of songs and titles of mixes. Some words are likelier in some genres, so that texts tell something."""
 
 from __future__ import annotations
 

@@ -46,7 +46,8 @@ PLACES = (
     Place("Brooklyn", "Crown Heights", 40.671, -73.945, 5, 0.80),
     Place("Brooklyn", "Greenpoint", 40.729, -73.952, 3, 1.05), Place("Brooklyn", "Flatbush", 40.642, -73.960, 3, 0.65),
     Place("Brooklyn", "Dumbo", 40.703, -73.987, 1, 1.70), Place("Queens", "Astoria", 40.763, -73.923, 4, 0.80),
-    Place("Queens", "Long Island City", 40.747, -73.943, 2, 0.95), Place("Queens", "Flushing", 40.758, -73.820, 2, 0.65),
+    Place("Queens", "Long Island City", 40.747, -73.943, 2, 0.95),
+    Place("Queens", "Flushing", 40.758, -73.820, 2, 0.65),
     Place("Queens", "Ridgewood", 40.706, -73.903, 2, 0.65), Place("Queens", "Jamaica", 40.694, -73.793, 1, 0.58),
     Place("Bronx", "Mott Haven", 40.810, -73.924, 1, 0.62), Place("Bronx", "Kingsbridge", 40.879, -73.903, 1, 0.58),
     Place("Staten Island", "St. George", 40.642, -74.077, 0.6, 0.62),
@@ -80,8 +81,7 @@ def make() -> pa.Table:
         np.array([getattr(place, axis) for place in PLACES])[where] + rng.normal(0, 0.006, ROWS)
         for axis in ("latitude", "longitude")
     )
-    nights = np.minimum(rng.choice([1, 2, 3, 4, 5, 7, 14, 30, 60, 180], ROWS, p=_shares(26, 24, 17, 7, 6, 4, 3, 10, 2, 1)),
-                        365)  # fmt: skip
+    nights = rng.choice([1, 2, 3, 4, 5, 7, 14, 30, 60, 180], ROWS, p=_shares(26, 24, 17, 7, 6, 4, 3, 10, 2, 1))
     open_days = np.where(rng.random(ROWS) < 0.36, 0, rng.integers(1, 366, ROWS))
     host = rng.zipf(2.2, ROWS) % 40 + rng.integers(0, ROWS, ROWS) // 4 * 40
     host = np.where(rng.random(ROWS) < 0.06, rng.integers(0, 25, ROWS), host)
@@ -90,7 +90,8 @@ def make() -> pa.Table:
     centre = np.hypot((latitude - 40.755) * 1.3, longitude + 73.985)
     worth = (
         np.log(np.array(_ROOM_PRICES)[room] * np.array([place.dearness for place in PLACES])[where])
-        + 0.45 * luxury - 1.2 * centre - 0.10 * (nights >= 14) + 0.10 * (open_days > 180) + 0.05 * np.log1p(listings[host])
+        + 0.45 * luxury - 1.2 * centre - 0.10 * (nights >= 14) + 0.10 * (open_days > 180)
+        + 0.05 * np.log1p(listings[host])
     )  # fmt: skip
     price = np.round(np.exp(worth + rng.normal(0, NOISE, ROWS)) + 4).astype("int64")
     price[rng.random(ROWS) < 0.012] *= 12

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from components.common.sources import Progress
+from components.common.sources.transfer import Progress
 
 
 def in_words(say: Callable[[str], None], pause: float = 1.0) -> Progress:

@@ -1,0 +1,144 @@
+import inspect
+
+import numpy as np
+import pytest
+
+from components.common.errors import Refusal
+from components.common.sections.hyperparameters import KNOWN, refuse_unknown_early
+from components.train.models import NAMED, as_accepted, estimator_class, make_estimator
+from components.train.train import train
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("model", sorted(KNOWN))
+def test_the_known_hyperparameters_are_those_of_scikit_learn(model, task):
+    assert set(NAMED) == set(KNOWN)
+    signature = inspect.signature(estimator_class(model, task)).parameters
+    assert set(KNOWN[model][task]) == set(signature) - {"random_state"}
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize(
+    ("model", "more"),
+    [
+        ("random_forest", {}),
+        ("hist_gradient_boosting", {"max_iter": 10}),
+        ("linear", {}),
+        ("sklearn.neighbors.KNeighbors", {}),
+        ("sklearn.tree.DecisionTree", {}),
+        (
+            "sklearn.neural_network.MLP",
+            {"hidden_layer_sizes": [20.0], "learning_rate_init": 0.05, "early_stopping": True},
+        ),
+    ],
+    ids=["random_forest", "hist_gradient_boosting", "linear", "neighbours", "tree", "neural_network"],
+)
+def test_each_model_learns_better_than_guessing(make_section, table, held_out, model, more, task):
+    kind = {"classification": "Classifier", "regression": "Regressor"}[task]
+    if model.startswith("sklearn."):
+        model += kind
+    found = train(make_section(task, model=model, **more), table, held_out)
+    if task == "classification":
+        assert found.scores.values["auc_macro_ovo"] > 0.8
+    else:
+        assert found.scores.values["r2"] > 0.7
+    assert set(found.importance.columns) == set(found.plan.features)
+    assert found.pipeline[-1].get_params().get("n_jobs") in (None, 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "problem"),
+    [
+        ("randomforest", "classification", "did you mean 'random_forest'"),
+        ("os.system", "classification", "no such model"),
+        ("sklearn.ensemble.RandomForest", "classification", "did you mean 'RandomForestClassifier'"),
+        ("sklearn.ensemble.RandomForestRegressor", "classification", "no estimator for classification"),
+        ("sklearn.svm.SVC", "regression", "no estimator for regression"),
+        ("sklearn.preprocessing.StandardScaler", "regression", "not on the list"),
+        ("sklearn.ensemble._forest.RandomForestClassifier", "classification", "not on the list"),
+        ("sklearn.ensemble.VotingClassifier", "classification", "needs estimators, which a config cannot give"),
+        ("sklearn.dummy.ClassifierMixin", "classification", "has no such estimator"),
+    ],
+)
+def test_models_off_the_list_are_refused(make_section, model, task, problem):
+    with pytest.raises(Refusal, match=problem):
+        make_estimator(make_section(task, model=model))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"n_estimator": 5}, ["train.n_estimator", "did you mean 'n_estimators'"]),
+        ({"n_estimators": 0}, ["train.n_estimators", "value: 0", "int in the range [1, inf)"]),
+        ({"n_estimators": 2.5}, ["train.n_estimators", "value: 2.5"]),
+        ({"max_depth": "deep"}, ["train.max_depth", "value: deep"]),
+        ({"criterion": "ginny"}, ["train.criterion", "'gini'"]),
+        ({"random_state": 3}, ["train.random_state", "write train.seed"]),
+    ],
+    ids=["misspelt", "out-of-range", "fraction", "wrong-type", "unknown-option", "random-state"],
+)
+def test_hyperparameters_that_are_not_accepted_are_refused_by_field_value_and_rule(make_section, given, message):
+    with pytest.raises(Refusal) as refused:
+        make_estimator(make_section(**given))
+    assert all(part in str(refused.value) for part in message)
+
+
+def test_a_misspelt_hyperparameter_is_refused_without_scikit_learn():
+    with pytest.raises(Refusal, match="did you mean 'learning_rate'"):
+        refuse_unknown_early("hist_gradient_boosting", "regression", ["learning_rat"])
+    refuse_unknown_early("sklearn.tree.DecisionTreeClassifier", "classification", ["whatever"])
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "sent", "received"),
+    [
+        ("random_forest", "n_estimators", 200.0, 200),
+        ("random_forest", "max_depth", 13.0, 13),
+        ("random_forest", "n_jobs", 2.0, 2),
+        ("random_forest", "verbose", 0.0, 0),
+        ("random_forest", "max_features", 1.0, 1.0),
+        ("random_forest", "max_features", 1, 1),
+        ("random_forest", "max_features", 5.0, 5),
+        ("random_forest", "max_features", 0.5, 0.5),
+        ("random_forest", "min_samples_leaf", 1.0, 1),
+        ("random_forest", "min_samples_leaf", 0.1, 0.1),
+        ("random_forest", "max_depth", None, None),
+        ("random_forest", "class_weight", "balanced", "balanced"),
+        ("linear", "C", 1.0, 1.0),
+        ("linear", "max_iter", 50.0, 50),
+        ("sklearn.neural_network.MLPClassifier", "hidden_layer_sizes", [50.0, 20.0], [50, 20]),
+        ("sklearn.linear_model.LogisticRegressionCV", "l1_ratios", [0.0, 0.5], [0.0, 0.5]),
+    ],
+)
+def test_whole_numbers_get_the_type_that_the_estimator_takes(make_section, model, name, sent, received):
+    found = getattr(make_estimator(make_section(model=model, **{name: sent})), name)
+    assert found == received and type(found) is type(received)
+    if isinstance(found, list):
+        assert [type(one) for one in found] == [type(one) for one in received]
+
+
+def test_a_ridge_keeps_a_whole_alpha_a_float(make_section):
+    alpha = make_estimator(make_section("regression", model="linear", alpha=1.0)).alpha
+    assert alpha == 1.0 and type(alpha) is float
+
+
+def test_unknown_constraints_leave_values_alone():
+    assert as_accepted(3.0, "no_validation") == 3.0
+
+
+def test_the_seed_and_all_processors_are_given_to_estimators_that_take_them(make_section):
+    forest = make_estimator(make_section(seed=7))
+    assert forest.random_state == 7 and forest.n_jobs == -1
+    assert make_estimator(make_section(model="linear")).n_jobs is None
+    assert make_estimator(make_section(n_jobs=1.0)).n_jobs == 1
+
+
+def test_what_the_estimator_finds_wrong_while_fitting_is_a_refusal(make_section, table, held_out):
+    section = make_section(model="linear", features={"numerical": {"impute": "none"}})
+    with pytest.raises(Refusal, match=r"linear cannot be fitted: Input X contains NaN"):
+        train(section, table, held_out)
+
+
+def test_a_classifier_without_probabilities_is_scored_by_its_labels(make_section, table, held_out):
+    found = train(make_section(model="sklearn.svm.LinearSVC"), table, held_out)
+    assert set(found.scores.values) == {"f1_macro", "accuracy"} and np.isfinite(found.scores.values["accuracy"])
