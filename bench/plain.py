@@ -45,7 +45,7 @@ def scores(model, table: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def main(source: str, out: Path, trees: int = 100, depth: int = 13, words: int = 10) -> tuple[dict, dict]:
+def main(source: str, out: Path, trees: int = 100, words: int = 20) -> tuple[dict, dict]:
     table = pd.read_parquet(source).drop_duplicates().reset_index(drop=True)
     for column in ("title", "song_name"):
         table[column] = table[column].fillna("")
@@ -58,7 +58,9 @@ def main(source: str, out: Path, trees: int = 100, depth: int = 13, words: int =
             ("text", TfidfVectorizer(binary=True, max_features=words), "text_feature"),
         ]
     )
-    forest = RandomForestClassifier(n_estimators=trees, max_depth=depth, random_state=42, n_jobs=-1)
+    forest = RandomForestClassifier(
+        n_estimators=trees, max_depth=20, min_samples_leaf=4, class_weight="balanced", random_state=42, n_jobs=-1
+    )
     model = Pipeline([("features", features), ("forest", forest)]).fit(train, train.genre)
     metrics = {
         f"{name}_{key}": value
@@ -66,7 +68,7 @@ def main(source: str, out: Path, trees: int = 100, depth: int = 13, words: int =
         for key, value in scores(model, split).items()
     }
     joblib.dump(model, out / "model.joblib")
-    return {"n_estimators": trees, "max_depth": depth, "max_features": words}, metrics
+    return {"n_estimators": trees, "max_features": words}, metrics
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from components.common.sections import (
     accept,
     as_argument,
 )
-from components.common.sections.hyperparameters import KNOWN
+from components.common.sections.hyperparameters import KNOWN, refuse_unknown_early
 from tabpipe.images import ROOT
 
 STEPS = ("download", "preprocess", "check_data", "segregate", "train", "evaluate", "tsne")
@@ -117,23 +117,11 @@ class UseCase(Section):
 
         One that is null is taken out, so that an override can change the model of a YAML that has others.
         """
-        if self.train.model not in KNOWN:
-            if "." in self.train.model:
-                return  # an import path: the step knows what it accepts
-            raise Refusal(
-                f"train.model {self.train.model!r} is not known",
-                mend=nearest(self.train.model, KNOWN) + " or give a scikit-learn import path",
-            )
-        known = KNOWN[self.train.model][self.task]
+        known = KNOWN.get(self.train.model, {}).get(self.task, self.train.hyperparameters)
         for name, value in self.train.hyperparameters.items():
-            if name in known:
-                continue
-            if value is not None:
-                raise Refusal(
-                    f"train.{name} is no hyperparameter of {self.train.model} ({self.task})",
-                    mend=nearest(name, [*known, *Train.model_fields]) + f" or take it out: train.{name}=null",
-                )
-            del self.train.model_extra[name]
+            if value is None and name not in known:
+                del self.train.model_extra[name]
+        refuse_unknown_early(self.train.model, self.task, self.train.hyperparameters)
 
     def arguments(self) -> dict[str, str]:
         """Step to the section that it is handed, as JSON: its own, with the little it needs to know of the table."""
@@ -142,13 +130,14 @@ class UseCase(Section):
         def section(model: type[Section], own: Section, **more: Any) -> str:
             return as_argument(model.model_validate({**own.model_dump(), **more}))
 
+        fill = {name: value for name, value in self.preprocess.fill.items() if name != self.target}
         derive = {name: rule.model_dump() for name, rule in self.preprocess.derive.items()}
         arguments = {
             "download": as_argument(self.download),
             "preprocess": section(PreprocessArgument, self.preprocess, target=self.target, columns=self.columns),
             "check_data": section(CheckDataArgument, self.check_data, kinds=self.kinds, **learning),
             "segregate": section(SegregateArgument, self.segregate, **learning),
-            "train": section(TrainArgument, self.train, columns=self.columns, derive=derive, **learning),
+            "train": section(TrainArgument, self.train, columns=self.columns, derive=derive, fill=fill, **learning),
             "evaluate": section(EvaluateArgument, self.evaluate, **learning),
         }
         if self.tsne is not None:

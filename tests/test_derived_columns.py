@@ -26,10 +26,11 @@ DERIVE = {
 
 def test_columns_derived_in_the_model_equal_those_of_the_step_preprocess(tmp_path):
     write_table(RAW, tmp_path / "raw")
-    section = {"target": "price", "columns": KINDS, "derive": DERIVE}
+    fill = {"song": "no song", "size": 3.0}
+    section = {"target": "price", "columns": KINDS, "derive": DERIVE, "fill": fill}
     preprocess_file(section, tmp_path / "raw", tmp_path / "clean")
     clean = read_table(tmp_path / "clean")
     asked = {name: kind for name, kind in KINDS.items() if name != "price"}
     for table in (RAW, clean):
-        made = Columns(asked, list(DERIVE), DERIVE).transform(table)
+        made = Columns(asked, list(DERIVE), DERIVE, fill=fill).transform(table)
         pd.testing.assert_frame_equal(made, clean[list(DERIVE)].astype({"words": object}))

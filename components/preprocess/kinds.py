@@ -77,6 +77,8 @@ def to_kind(values: pa.ChunkedArray, kind: Kind, place: Place, date_format: str 
             values = pc.cast(values, pa.string())
         except pa.ArrowInvalid:
             raise place.refuse_type("bytes", kind, "texts are UTF-8") from None
+    if types.is_dictionary(values.type) or types.is_large_string(values.type) or types.is_string_view(values.type):
+        values = pc.cast(values, values.type.value_type if types.is_dictionary(values.type) else pa.string())
     if types.is_floating(values.type):
         values = pc.if_else(pc.is_nan(values), None, values)
     if kind == "numerical":

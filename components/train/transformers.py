@@ -22,13 +22,15 @@ class Columns(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         derive: Derived column to its way: a dict with `join` (a list of columns) and `separator`, or `ratio` or
             `difference` (two columns each).
         optional: Raw columns that may be absent; all their values then are missing.
+        fill: Raw column to the constant that stands in for its missing values.
     """
 
-    def __init__(self, kinds, use, derive=None, optional=()):
+    def __init__(self, kinds, use, derive=None, optional=(), fill=None):
         self.kinds = kinds
         self.use = use
         self.derive = derive
         self.optional = optional
+        self.fill = fill
 
     def fit(self, X, y=None):
         """Learns nothing."""
@@ -49,15 +51,15 @@ class Columns(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         absent = [name for name in self.kinds if name not in X.columns and name not in self.optional]
         if absent:
             raise ValueError(f"missing column(s): {', '.join(absent)}")
-        columns = {}
+        fill, columns = self.fill or {}, {}
         for name, kind in self.kinds.items():
-            if name in X.columns:
-                try:
-                    columns[name] = _TYPED[kind](X[name])
-                except (ValueError, TypeError) as error:
-                    raise ValueError(f"column {name} ({kind}): {error}") from error
-            else:
-                columns[name] = np.full(len(X), np.nan, dtype="float64" if kind in ("numerical", "date") else object)
+            values = X[name] if name in X.columns else pd.Series(np.nan, X.index)
+            if name in fill:
+                values = values.astype(object).where(values.notna(), fill[name])
+            try:
+                columns[name] = _TYPED[kind](values)
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"column {name} ({kind}): {error}") from error
         for name, way in (self.derive or {}).items():
             columns[name] = _derived(way, columns)
         return pd.DataFrame({name: pd.Series(columns[name], dtype=columns[name].dtype) for name in self.use})

@@ -67,7 +67,9 @@ def refusal_of(error: ValidationError, model: type[BaseModel], where: str) -> Re
         return Refusal(f"{field!r} is missing{more}", where=where, mend=f"add {field}: … to it")
     cause = fault.get("ctx", {}).get("error")
     if isinstance(cause, Refusal):
-        return Refusal(cause.problem, where=f"{where}, {field}", value=cause.value, rule=cause.rule, mend=cause.mend)
+        inner = cause.where or (".".join(path) if path else "")
+        at = f"{where}, {inner}" if inner else where
+        return Refusal(cause.problem, where=at, value=cause.value, rule=cause.rule, mend=cause.mend)
     message = str(cause) if cause is not None else fault["msg"]
     return Refusal(f"{field!r} is not accepted{more}", where=where, value=fault["input"], rule=message)
 

@@ -95,3 +95,5 @@ class TrainArgument(Train):
     """The columns of the clean table, without the derived ones, and their kinds."""
     derive: dict[str, Derive] = Field(default_factory=dict)
     """Derived columns; the model makes them itself of what it is asked with."""
+    fill: dict[str, Any] = Field(default_factory=dict)
+    """Constants for missing values, which the model puts in itself, likewise."""

@@ -62,6 +62,8 @@ DAY, NOON = datetime.datetime(2026, 1, 31), datetime.datetime(2026, 1, 31, 12)
         pytest.param(
             ["1.5", "-2e3", "-inf", ".5", "3."], "double", [1.5, -2000.0, -INF, 0.5, 3.0], id="floats-as-text"
         ),
+        pytest.param(pa.array(["1"], pa.large_string()), "int64", [1], id="large-text"),
+        pytest.param(pa.array(["1", "2"]).dictionary_encode(), "int64", [1, 2], id="dictionary"),
         pytest.param(pa.nulls(2), "double", [None, None], id="nothing"),
     ],
 )

@@ -159,10 +159,20 @@ def test_values_of_requests_get_the_type_of_their_kind(kind, given, made):
 
 
 def test_an_absent_column_is_missing_where_optional_and_refused_by_name_elsewhere():
-    asked = Columns({"x": "text", "y": "numerical"}, ["x", "y"], optional=["x"])
-    assert asked.transform(pd.DataFrame({"y": [1]}))["x"].isna().all()
+    asked = Columns({"x": "categorical", "t": "text", "y": "numerical"}, ["x", "t", "y"], optional=["x", "t"])
+    made = asked.transform(pd.DataFrame({"y": [1]}))
+    assert made["x"].isna().all()
+    assert made["t"].tolist() == [""]
     with pytest.raises(ValueError, match=r"missing column\(s\): y"):
         asked.transform(pd.DataFrame({"x": ["a"]}))
+
+
+def test_the_model_fills_what_preprocess_would_fill():
+    kinds = {"x": "categorical", "y": "numerical", "when": "date"}
+    fill = {"x": "none", "y": -1, "when": "1970-01-03"}
+    asked = Columns(kinds, list(kinds), optional=["x"], fill=fill)
+    made = asked.transform(pd.DataFrame({"y": [1.5, None], "when": ["1970-01-02", None]}))
+    assert made.to_dict("list") == {"x": ["none", "none"], "y": [1.5, -1.0], "when": [1.0, 2.0]}
 
 
 def test_a_value_that_is_not_of_its_kind_names_the_column():
