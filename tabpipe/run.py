@@ -232,14 +232,15 @@ class Run:
             point(self.workspace.root / "latest", self.workspace.run)
         steps = [vars(step) for step in self.screen.steps.values() if step.state in ("succeeded", "failed")]
         spool.end(summary, self.use_case.model_dump(mode="json"), steps, self.workspace.run)
-        if self.warm is not None:
+        ran = any(step["state"] == "succeeded" and not step["cached"] for step in steps)
+        if summary["state"] == "succeeded" and ran and self.warm is not None:
             self._start_tracker()
+        if self.tracking is not None and self.warm is not None:
             self.warm.wait(self.tracking)
         else:
-            # A run that was cached throughout does not wait for MLflow.
-            spool.track_apart(
-                self.run_id, self.workspace.log("tracker"), wait=any(not step["cached"] for step in steps)
-            )
+            # Nobody waits for MLflow to hear of a refusal, or of a run that was cached throughout.
+            wait = summary["state"] == "succeeded" and ran
+            spool.track_apart(self.run_id, self.workspace.log("tracker"), wait)
 
 
 def run(options: Options) -> int:

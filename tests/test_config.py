@@ -36,10 +36,9 @@ def test_an_override_replaces_one_value():
 
 
 def test_another_model_can_be_chosen_without_its_predecessor_s_hyperparameters():
-    changed = load(
-        "music_genres", ["train.model=linear", "train.n_estimators=null", "train.max_depth=null", "train.C=2"]
-    )
-    assert changed.train.hyperparameters == {"C": 2}
+    without = [f"train.{name}=null" for name in ("n_estimators", "max_depth", "min_samples_leaf")]
+    changed = load("music_genres", ["train.model=linear", *without, "train.C=2"])
+    assert changed.train.hyperparameters == {"C": 2, "class_weight": "balanced"}
 
 
 @pytest.mark.parametrize(

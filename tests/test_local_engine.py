@@ -79,7 +79,7 @@ def runner(request, tmp_path):
         pytest.skip("steps are forked on Linux only")
     else:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(warm, "NEEDS", {})
+            patch.setattr(warm, "PRELOAD", [])
             with warm.Warm(tmp_path / "warm.log") as process:
                 yield process
 
@@ -146,7 +146,7 @@ def test_a_closed_warm_process_interrupts_what_it_runs(tmp_path):
     if not warm.available():
         pytest.skip("steps are forked on Linux only")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(warm, "NEEDS", {})
+        patch.setattr(warm, "PRELOAD", [])
         process = warm.Warm(tmp_path / "warm.log")
         code = "def f():\n try:\n  import os,time; print('pid', os.getpid(), flush=True); time.sleep(60)\n finally: print('cleaned')\n"
         process.start(

@@ -41,7 +41,8 @@ def shorten(value: Any, limit: int = 200) -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Words a suggestion: the known name nearest to a misspelt one, or a list of all."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    same = [other for other in names if other.lower() == name.lower()]
+    close = same or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
     return "known are: " + ", ".join(names) if names else "none is known"

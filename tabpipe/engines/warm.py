@@ -13,17 +13,47 @@ from typing import Any
 
 from tabpipe.images import ROOT
 
-NEEDS: dict[str, list[str]] = {
+PRELOAD = [
+    "pyarrow.parquet",
+    "components.download.download",
+    "pandas",
+    "components.preprocess.preprocess",
+    "components.check_data.check_data",
+    "components.check_data.report_page",
+    "scipy.sparse",
+    "scipy.linalg",
+    "scipy.optimize",
+    "scipy.integrate",
+    "scipy.interpolate",
+    "scipy.stats",
+    "sklearn.utils",
+    "sklearn.model_selection",
+    "components.segregate.segregate",
+    "sklearn.tree",
+    "sklearn.ensemble",
+    "sklearn.compose",
+    "sklearn.feature_extraction.text",
+    "components.train.train",
+    "components.train.train_report",
+    "mlflow",
+    "mlflow.sklearn",
+    "components.train.saving",
+    "components.evaluate.evaluate",
+    "components.evaluate.evaluate_report",
+]
+"""What the warm process imports, in the order of the pipeline; big packages in parts, since steps start in between."""
+
+NEEDS = {
     "download": ["components.download.download"],
-    "preprocess": ["pandas", "components.preprocess.preprocess"],
-    "check_data": ["components.check_data.check_data"],
-    "segregate": ["sklearn.model_selection", "components.segregate.segregate"],
-    "train": ["sklearn.ensemble", "components.train.train", "mlflow.sklearn"],
-    "evaluate": ["components.evaluate.evaluate"],
-    "tsne": ["sklearn.manifold"],
-    "tracker": ["mlflow.store.tracking.sqlalchemy_store"],
+    "preprocess": ["components.preprocess.preprocess"],
+    "check_data": ["components.check_data.report_page", "scipy.stats"],
+    "segregate": ["components.segregate.segregate"],
+    "train": ["components.train.saving"],
+    "evaluate": ["components.evaluate.evaluate_report"],
+    "tsne": ["sklearn.ensemble"],
+    "tracker": ["mlflow.sklearn"],
 }
-"""What each job should find imported; in the order of the pipeline, the order in which it is imported."""
+"""What must be imported before a job is started; it would otherwise import it itself, for itself alone."""
 
 
 def available() -> bool:
@@ -37,10 +67,9 @@ class Warm:
     def __init__(self, log: Path):
         ours, theirs = socket.socketpair()
         log.parent.mkdir(parents=True, exist_ok=True)
-        preload = [module for modules in NEEDS.values() for module in modules]
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tabpipe.engines.zygote", str(theirs.fileno()), json.dumps(preload)],
+                [sys.executable, "-m", "tabpipe.engines.zygote", str(theirs.fileno()), json.dumps(PRELOAD)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=output,

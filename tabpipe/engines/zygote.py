@@ -36,23 +36,19 @@ def serve(connection: socket.socket, preload: list[str]) -> None:
         preload: Modules in the order in which they are worth having.
     """
     os.environ["_KFP_RUNTIME"] = "true"
-    wake, waker = os.pipe()
-    os.set_blocking(waker, False)
-    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
     children: dict[int, Any] = {}
+    # Answers go out from the signal handler, which interrupts even an import: the next step need not wait for its end.
+    signal.signal(signal.SIGCHLD, lambda *_: _reap(children, connection))
     waiting: list[dict[str, Any]] = []
     buffer = b""
     todo = list(preload)
     while True:
         idle = not todo and not waiting
-        ready, _, _ = select.select([connection, wake], [], [], None if idle else 0)
-        if wake in ready:
-            os.read(wake, 4096)
-        _reap(children, connection)
-        if connection in ready:
+        ready, _, _ = select.select([connection], [], [], None if idle else 0)
+        if ready:
             data = connection.recv(1 << 16)
             if not data:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 return _end(children)
             buffer += data
             *lines, buffer = buffer.split(b"\n")
@@ -61,11 +57,11 @@ def serve(connection: socket.socket, preload: list[str]) -> None:
             request = waiting[0]
             missing = [name for name in request["needs"] if name in todo]
             if missing:
-                _load(missing[0], todo)
+                _load(todo[0], todo)  # in their order: later modules are built on earlier ones
             else:
                 waiting.pop(0)
                 gc.freeze()  # a collection in a child would touch, and so copy, every page that it shares
-                children[_fork(request, (connection.fileno(), wake, waker))] = request["id"]
+                _start(request, children, connection)
         elif todo:
             _load(todo[0], todo)
 
@@ -100,17 +96,23 @@ def _end(children: dict[int, Any]) -> None:
             time.sleep(0.01)
 
 
-def _fork(request: dict[str, Any], inherited: tuple[int, ...]) -> int:
+def _start(request: dict[str, Any], children: dict[int, Any], connection: socket.socket) -> None:
+    """Forks a child for a request. Its end is not heard of before it is known."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     pid = os.fork()
-    if pid:
-        return pid
+    if pid == 0:
+        _be_child(request, connection.fileno())
+    children[pid] = request["id"]
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+
+
+def _be_child(request: dict[str, Any], inherited: int) -> NoReturn:
     code = 1
     try:
-        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        for fd in inherited:
-            os.close(fd)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+        os.close(inherited)
         _redirect(request["log"])
         os.environ.update(request["env"])
         code = _run(request)
@@ -120,7 +122,6 @@ def _fork(request: dict[str, Any], inherited: tuple[int, ...]) -> int:
         traceback.print_exc()
     finally:
         _leave(code)
-    return 0
 
 
 def _redirect(log: str) -> None:

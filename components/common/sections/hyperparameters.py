@@ -107,7 +107,7 @@ def refuse_unknown(model: str, names: Iterable[str], known: Iterable[str], where
                 f"{model} has no such hyperparameter",
                 where=f"{where}.{name}",
                 rule="only the estimator's own parameters are accepted",
-                mend=f"{nearest(name, known)} To take one out that the YAML gives: {where}.{name}=null",
+                mend=f"{nearest(name, known)}; {where}.{name}=null takes one out that the YAML gives",
             )
 
 

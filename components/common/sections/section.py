@@ -47,6 +47,11 @@ def accept(model: type[SectionType], value: Any, where: str) -> SectionType:
         return model.model_validate(value)
     except ValidationError as error:
         raise refusal_of(error, model, where) from None
+    except Refusal as refusal:
+        where = f"{where}, {refusal.where}" if refusal.where else where
+        raise Refusal(
+            refusal.problem, where=where, value=refusal.value, rule=refusal.rule, mend=refusal.mend
+        ) from None
 
 
 def refusal_of(error: ValidationError, model: type[BaseModel], where: str) -> Refusal:
@@ -66,10 +71,6 @@ def refusal_of(error: ValidationError, model: type[BaseModel], where: str) -> Re
     if fault["type"] == "missing":
         return Refusal(f"{field!r} is missing{more}", where=where, mend=f"add {field}: … to it")
     cause = fault.get("ctx", {}).get("error")
-    if isinstance(cause, Refusal):
-        inner = cause.where or (".".join(path) if path else "")
-        at = f"{where}, {inner}" if inner else where
-        return Refusal(cause.problem, where=at, value=cause.value, rule=cause.rule, mend=cause.mend)
     message = str(cause) if cause is not None else fault["msg"]
     return Refusal(f"{field!r} is not accepted{more}", where=where, value=fault["input"], rule=message)
 
