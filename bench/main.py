@@ -2,12 +2,14 @@
 
 Each round runs, in turn: the script, the script with one MLflow run, a fresh pipeline run (empty outputs: no cache,
 no tracking store), and the same command again. Ratios are taken within a round, so that a machine whose speed drifts
-does not bend them; medians are printed. Memory is the peak of the proportional set sizes of all processes together.
+does not bend them; medians are printed. Memory is measured in rounds of its own: the peak of the proportional set
+sizes of all processes together.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -18,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,43 +28,59 @@ import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL = Path(os.environ.get("TABPIPE_SHARED_DATA", ROOT.parent / "shared" / "data")) / "genres_mod.parquet"
+MEMORY_ROUNDS = 3
 SAMPLE_EVERY = 0.05
+"""Seconds between two looks at the memory."""
+_OUTER_MAKE = {"MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL", "ARGS"}
+"""What `make bench` would hand down to the `make run` that it times."""
 
 
-def measure(command: list[str], env: dict[str, str]) -> tuple[float, float]:
-    """Runs a command; returns its seconds and its process tree's peak memory in MiB."""
-    peak, done = [0.0], threading.Event()
+def timed(command: list[str], env: dict[str, str]) -> float:
+    """Runs a command; returns its seconds from start to exit."""
     started = time.perf_counter()
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **env}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    process = _started(command, env)
+    _ended(process, command)
+    return time.perf_counter() - started
+
+
+def peak_memory(command: list[str], env: dict[str, str]) -> float:
+    """Runs a command; returns its process tree's peak memory in MiB, shared pages counted once. Looking slows it."""
+    process = _started(command, env)
+    root, peak, done = psutil.Process(process.pid), [0.0], threading.Event()
 
     def watch() -> None:
-        root = psutil.Process(process.pid)
         while not done.wait(SAMPLE_EVERY):
-            total = 0
-            try:
-                for member in [root, *root.children(recursive=True)]:
-                    try:
-                        total += member.memory_full_info().pss
-                    except psutil.Error:
-                        continue
-            except psutil.Error:
-                continue
-            peak[0] = max(peak[0], total / 2**20)
+            with contextlib.suppress(psutil.Error):
+                peak[0] = max(peak[0], sum(_memory(one) for one in [root, *root.children(recursive=True)]))
 
-    watcher = threading.Thread(target=watch) if sys.platform == "linux" else None
-    if watcher:
-        watcher.start()
-    errors = process.stderr.read()
-    code = process.wait()
-    seconds = time.perf_counter() - started
-    done.set()
-    if watcher:
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        _ended(process, command)
+    finally:
+        done.set()
         watcher.join()
-    if code:
+    return peak[0] / 2**20
+
+
+def _memory(process: psutil.Process) -> int:
+    try:
+        return process.memory_full_info().pss if sys.platform == "linux" else process.memory_info().rss
+    except psutil.Error:
+        return 0
+
+
+def _started(command: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
+    inherited = {key: value for key, value in os.environ.items() if key not in _OUTER_MAKE}
+    return subprocess.Popen(
+        command, cwd=ROOT, env={**inherited, **env}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+def _ended(process: subprocess.Popen[bytes], command: list[str]) -> None:
+    errors = process.stderr.read()
+    if code := process.wait():
         raise SystemExit(f"{' '.join(command)} ended with {code}:\n{errors.decode()}")
-    return seconds, peak[0]
 
 
 def main() -> None:
@@ -73,67 +92,75 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=REAL, help="music table, parquet")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tabpipe-bench-") as name:
-        rounds = _rounds(Path(name), options)
-    _print(rounds, options)
+        table = _table(options.table, Path(name))
+        _round(timed, table, Path(name))  # warms the file cache
+        seconds = [_round(timed, table, Path(name)) for _ in _shown("timing", options.rounds)]
+        memory = [_round(peak_memory, table, Path(name)) for _ in _shown("memory", MEMORY_ROUNDS)]
+    _print(seconds, memory, options.table)
 
 
-def _rounds(scratch: Path, options: argparse.Namespace) -> list[dict[str, tuple[float, float]]]:
-    table = options.table
-    if not table.is_file():
-        table = scratch / "sample.parquet"
-        code = "from components.download.download import write_sample; import sys; write_sample('music_genres', sys.argv[1])"
-        subprocess.run([sys.executable, "-c", code, str(table)], cwd=ROOT, check=True)
-    plain = [sys.executable, "bench/plain.py", str(table), str(scratch)]
+def _shown(what: str, rounds: int) -> Iterator[int]:
+    for number in range(rounds):
+        print(f"{what}, round {number + 1} of {rounds} …", file=sys.stderr, flush=True)
+        yield number
+
+
+def _table(table: Path, scratch: Path) -> Path:
+    """The real table, or the generated one on machines without."""
+    if table.is_file():
+        return table
+    out = scratch / "generated.parquet"
+    script = (
+        "import sys; from components.download.download import download_file; "
+        "download_file({'source': 'sample://music_genres'}, '', sys.argv[1])"
+    )
+    subprocess.run([sys.executable, "-c", script, str(out)], cwd=ROOT, check=True)
+    return out
+
+
+def _round(measure: Callable[[list[str], dict[str, str]], float], table: Path, scratch: Path) -> dict[str, float]:
+    """Measures each way once, one after the other."""
     home = scratch / "home"
-    env = {"TABPIPE_HOME": str(home)}
-    run = ["make", "-s", "run", "CONFIG=music_genres", f"SOURCE={table}"]
-    rounds = []
-    for number in range(options.rounds + 1):
-        shutil.rmtree(home, ignore_errors=True)
-        (scratch / "mlflow.db").unlink(missing_ok=True)
-        timed = {"script": measure(plain, {}), "script + MLflow": measure([*plain, "--mlflow"], {})}
-        timed["tabpipe, fresh"] = measure(run, env)
-        unchanged = measure(run, env)
-        _wait_for_tracker(home)  # it ends after the command, and would burden the next measurement
-        timed["tabpipe, unchanged"] = unchanged
-        print(f"round {number}: " + ", ".join(f"{key} {value[0]:.2f} s" for key, value in timed.items()), flush=True)
-        if number:
-            rounds.append(timed)
-    return rounds
-
-
-def _wait_for_tracker(home: Path) -> None:
+    shutil.rmtree(home, ignore_errors=True)
+    (scratch / "mlflow.db").unlink(missing_ok=True)
+    plain = [sys.executable, "bench/plain.py", str(table), str(scratch)]
+    run, env = ["make", "-s", "run", "CONFIG=music_genres", f"SOURCE={table}"], {"TABPIPE_HOME": str(home)}
+    measured = {
+        "script": measure(plain, {}),
+        "script + MLflow": measure([*plain, "--mlflow"], {}),
+        "tabpipe, fresh": measure(run, env),
+        "tabpipe, unchanged": measure(run, env),
+    }
     deadline = time.monotonic() + 30
     while any((home / "spool").glob("*")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(0.05)  # the tracker ends after the command, and would burden the next measurement
+    return measured
 
 
-def _print(rounds: list[dict[str, tuple[float, float]]], options: argparse.Namespace) -> None:
-    def median(values: list[float]) -> float:
-        return statistics.median(values)
-
+def _print(seconds: list[dict[str, float]], memory: list[dict[str, float]], table: Path) -> None:
+    median = statistics.median
     packages = ", ".join(f"{name} {version(name)}" for name in ("kfp", "mlflow", "scikit-learn", "pandas"))
     print(
-        f"\n{options.table.name}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}; "
-        f"medians of {len(rounds)} rounds\n"
+        f"\n{table.name if table.is_file() else 'generated table'}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}, {packages}; medians of {len(seconds)} rounds\n"
     )
-    print(f"{'':<20}{'seconds':>9}{'min':>8}{'max':>8}{'x script':>10}{'peak MiB':>10}")
-    for name in rounds[0]:
-        seconds = [one[name][0] for one in rounds]
-        ratio = median([one[name][0] / one["script"][0] for one in rounds])
-        memory = median([one[name][1] for one in rounds])
-        print(f"{name:<20}{median(seconds):>9.2f}{min(seconds):>8.2f}{max(seconds):>8.2f}{ratio:>10.2f}{memory:>10.0f}")
-    print(
-        json.dumps(
-            {
-                "fresh_over_script": round(median([one["tabpipe, fresh"][0] / one["script"][0] for one in rounds]), 3),
-                "unchanged_seconds": round(median([one["tabpipe, unchanged"][0] for one in rounds]), 3),
-                "peak_memory_over_script": round(
-                    median([one["tabpipe, fresh"][1] / one["script"][1] for one in rounds]), 3
-                ),
-            }
+    print(f"{'':<20}{'seconds':>9}{'min':>8}{'max':>8}{'x script':>10}{'peak MiB':>10}{'x script':>10}")
+    ratios, heavier = {}, {}
+    for name in seconds[0]:
+        taken = [one[name] for one in seconds]
+        ratios[name] = median([one[name] / one["script"] for one in seconds])
+        heavier[name] = median([one[name] / one["script"] for one in memory])
+        peak = median([one[name] for one in memory])
+        print(
+            f"{name:<20}{median(taken):>9.2f}{min(taken):>8.2f}{max(taken):>8.2f}{ratios[name]:>10.2f}"
+            f"{peak:>10.0f}{heavier[name]:>10.2f}"
         )
-    )
+    result = {
+        "fresh_over_script": round(ratios["tabpipe, fresh"], 3),
+        "unchanged_seconds": round(median([one["tabpipe, unchanged"] for one in seconds]), 3),
+        "peak_memory_over_script": round(heavier["tabpipe, fresh"], 3),
+    }
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ NUMERICAL = [
 
 
 def scores(model, table: pd.DataFrame) -> dict[str, float]:
+    """The metrics that the pipeline tracks."""
     probabilities = model.predict_proba(table)
     predicted = model.classes_[probabilities.argmax(axis=1)]
     return {
@@ -46,6 +47,7 @@ def scores(model, table: pd.DataFrame) -> dict[str, float]:
 
 
 def main(source: str, out: Path, trees: int = 100, words: int = 20) -> tuple[dict, dict]:
+    """Reads, cleans, splits, fits, scores and saves; returns parameters and metrics."""
     table = pd.read_parquet(source).drop_duplicates().reset_index(drop=True)
     for column in ("title", "song_name"):
         table[column] = table[column].fillna("")

@@ -171,7 +171,7 @@ def _alive(pid: int) -> bool:
 
 
 if __name__ == "__main__":
-    os.nice(10)  # the steps, which run beside it, come first
+    os.nice(5)  # the steps, which run beside it, come first
     for name in sys.argv[1:]:
         follow(Path(name))
     flush()
