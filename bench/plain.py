@@ -80,7 +80,8 @@ if __name__ == "__main__":
         import mlflow
 
         mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-        with mlflow.start_run():
+        experiment = mlflow.create_experiment("plain", (folder / "artifacts").absolute().as_uri())
+        with mlflow.start_run(experiment_id=experiment):
             mlflow.log_params(params)
             mlflow.log_metrics(metrics)
             mlflow.log_artifact(str(folder / "model.joblib"))
