@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE =
 export UV_PROJECT_ENVIRONMENT = $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui test lint bench lock schema clean
+.PHONY: help setup run ui test lint bench lock schema pictures clean
 
 help:  ## Lists these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,13 @@ lock: $(RUN)  ## Resolves requirements/*.in anew into the locks with hashes
 
 schema: $(RUN)  ## Writes config/schema.json, the JSON Schema that editors use
 	@$(BIN)/python -m tabpipe schema > config/schema.json
+
+pictures: $(RUN)  ## Draws the README's pictures anew (needs Chromium)
+	@$(BIN)/python -m tabpipe dag --tsne > docs/images/dag.svg
+	@rm -rf output/pictures && TABPIPE_HOME=output/pictures $(BIN)/python -m tabpipe run music_genres > /dev/null
+	@chromium --headless --no-sandbox --hide-scrollbars --window-size=1180,1010 --screenshot=docs/images/check_data.png \
+	  file://$(CURDIR)/output/pictures/music_genres/latest/reports/check_data.html 2>/dev/null
+	@rm -rf output/pictures
 
 clean:  ## Removes the environment and everything that runs have made
 	rm -rf $(VENV) output .pytest_cache .ruff_cache

@@ -22,7 +22,7 @@ from tabpipe.screen import Screen, shorter
 from tabpipe.selection import parents_of, prune, select
 from tabpipe.summary import summarise, tell
 from tabpipe.words import failure, note
-from tabpipe.workspace import Workspace, home, link_or_copy, point, write_json
+from tabpipe.workspace import Workspace, home, link_or_copy, link_tree, point, write_json
 
 ENDED_BY_SIGNAL = 130
 
@@ -225,7 +225,7 @@ class Run:
     def _close(self, summary: dict[str, Any]) -> None:
         """Writes the run's folder, and lets MLflow have it."""
         if summary["model"]:
-            point(self.workspace.run / "model", Path(summary["model"]))
+            link_tree(Path(self.outputs["train"]["model"].path), Path(summary["model"]))
         write_json(self.workspace.run / "config.json", self.use_case.model_dump(mode="json"))
         write_json(self.workspace.run / "summary.json", summary)
         if summary["state"] == "succeeded" and summary["model"]:

@@ -49,7 +49,7 @@ def summarise(run: Run, state: str) -> dict[str, Any]:
             for step in run.screen.steps.values()
         ],
         "metrics": metrics,
-        "model": run.outputs["train"]["model"].path if "train" in run.outputs else None,
+        "model": str(run.workspace.run / "model") if "train" in run.outputs else None,
         "reports": {path.stem: str(path) for path in reports},
         "error": run.error,
     }

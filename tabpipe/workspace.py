@@ -55,6 +55,13 @@ def link_or_copy(source: Path, target: Path) -> None:
             shutil.copyfile(source, beside)
 
 
+def link_tree(source: Path, target: Path) -> None:
+    """Makes `target` a folder of the same files as `source`. MLflow refuses a model behind a symbolic link."""
+    for path in source.rglob("*"):
+        if path.is_file():
+            link_or_copy(path, target / path.relative_to(source))
+
+
 class Workspace:
     """The folder of one use case, and the run that is being made in it.
 
