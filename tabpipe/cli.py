@@ -59,6 +59,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--json", action="store_true", help="print one JSON document on stdout, progress on stderr")
     run.set_defaults(command=_run)
 
+    images = commands.add_parser(
+        "images", help="build the steps' images", epilog="example: tabpipe images --registry localhost:5001 --push"
+    )
+    images.add_argument("--registry", default="", help="what stands before the images' names")
+    images.add_argument("--push", action="store_true", help="push them to the registry")
+    images.set_defaults(command=_images)
+
     ui = commands.add_parser("ui", help="open MLflow on the tracked runs", epilog="example: tabpipe ui --port 5001")
     ui.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
     ui.set_defaults(command=_ui)
@@ -104,6 +111,14 @@ def _run(options: argparse.Namespace) -> int:
             options.json,
         )
     )
+
+
+def _images(options: argparse.Namespace) -> int:
+    from tabpipe.builder import build, engine, sizes
+
+    built = build(registry=options.registry, push=options.push)
+    print("\n".join(sizes(built, engine())))
+    return 0
 
 
 def _ui(options: argparse.Namespace) -> int:

@@ -31,9 +31,6 @@ from components.common.sections import (
 from components.common.sections.hyperparameters import KNOWN, refuse_unknown_early
 from tabpipe.images import ROOT
 
-STEPS = ("download", "preprocess", "check_data", "segregate", "train", "evaluate", "tsne")
-"""All steps, in the order in which the screen shows them."""
-
 
 class UseCase(Section):
     """A table, what is to be learnt from it, and how."""

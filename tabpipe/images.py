@@ -7,48 +7,63 @@ step reruns, an unchanged one does not.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import os
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 """The project: the folder that holds components/, config/ and requirements/."""
 
+STEPS = ("download", "preprocess", "check_data", "segregate", "train", "evaluate", "tsne")
+"""All steps, in the order in which the screen shows them."""
+BASE = "base"
+"""The image that all steps stand on."""
+
 _NOT_IN_IMAGE = {"tests", "__pycache__"}
 
 
-def image_of(step: str, root: Path = ROOT) -> str:
+def image_of(step: str, root: Path = ROOT, registry: str = "") -> str:
     """The name of a step's image: `tabpipe/STEP:` and 16 hex digits of the digest of its contents.
 
     Args:
-        step: The step's name, which is its folder's.
+        step: The step's name, which is its folder's; or `base`.
         root: The project.
+        registry: What stands before the name, for instance `localhost:5001`.
     """
-    digest = hashlib.sha256()
-    for path in _built_from(step, root):
+    digest = hashlib.sha256(os.environ.get("BASE_IMAGE", "").encode())
+    for path in sorted({*files_of(BASE, root), *files_of(step, root)}):
         digest.update(str(path.relative_to(root)).encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return f"tabpipe/{step}:{digest.hexdigest()[:16]}"
+    return f"{registry.rstrip('/') + '/' if registry else ''}tabpipe/{step}:{digest.hexdigest()[:16]}"
 
 
-def _built_from(step: str, root: Path) -> Iterator[Path]:
-    """The files that a step's image holds: its folder, what all steps share, and the lock of packages."""
-    yield root / "requirements" / "run.lock"
-    yield root / "components" / "__init__.py"
-    for folder in (root / "components" / "common", root / "components" / step):
-        for path in sorted(folder.rglob("*")):
-            if path.suffix in (".md", ".pyc") or _NOT_IN_IMAGE.intersection(path.relative_to(folder).parts):
-                continue
-            if path.is_file() and not path.name.startswith("."):
-                yield path
+def files_of(step: str, root: Path = ROOT) -> list[Path]:
+    """The files that a step's image is built from, on top of the base; for the base, what all steps share."""
+    components = root / "components"
+    if step == BASE:
+        return [components / "__init__.py", *_sources(components / "common"), *_sources(root / "images" / "base")]
+    return _sources(components / step)
 
 
-def stamp_images(spec: Any, root: Path = ROOT) -> dict[str, str]:
+def _sources(folder: Path) -> list[Path]:
+    """The files of a folder without its tests, its README and what Python leaves there."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and path.suffix not in (".md", ".pyc", ".in")
+        and not path.name.startswith(".")
+        and not _NOT_IN_IMAGE.intersection(path.relative_to(folder).parts)
+    ]
+
+
+def stamp_images(spec: Any, root: Path = ROOT, registry: str = "") -> dict[str, str]:
     """Puts the tags by content into a compiled pipeline.
 
     Args:
         spec: The PipelineSpec message; changed in place.
         root: The project.
+        registry: What stands before the images' names.
 
     Returns:
         Step to image name.
@@ -57,6 +72,6 @@ def stamp_images(spec: Any, root: Path = ROOT) -> dict[str, str]:
     for executor in spec.deployment_spec["executors"].values():
         container = executor["container"]
         step = str(container["image"]).removeprefix("tabpipe/")
-        images[step] = image_of(step, root)
+        images[step] = image_of(step, root, registry)
         container["image"] = images[step]
     return images

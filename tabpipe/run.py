@@ -15,9 +15,9 @@ from components.common.errors import Refusal, no_space
 from components.common.sources import in_words, redact, resolve
 from components.common.step import PROGRESS
 from tabpipe import spool, tracker
-from tabpipe.config import STEPS, UseCase, find_config, load
+from tabpipe.config import UseCase, find_config, load
 from tabpipe.engines import warm
-from tabpipe.images import image_of
+from tabpipe.images import STEPS, image_of
 from tabpipe.screen import Screen, shorter
 from tabpipe.selection import parents_of, prune, select
 from tabpipe.summary import summarise, tell

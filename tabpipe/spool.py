@@ -33,7 +33,7 @@ def begin(run_id: str, use_case: str, started: float) -> None:
     tags = {
         "mlflow.source.name": "tabpipe",
         "mlflow.source.type": "LOCAL",
-        COMMIT: _commit(),
+        COMMIT: commit(),
         "mlflow.user": os.environ.get("USER", ""),
         "tabpipe.use_case": use_case,
     }
@@ -103,7 +103,7 @@ def track_apart(run_id: str, log: Path, wait: bool) -> None:
         process.wait()
 
 
-def _commit() -> str:
+def commit() -> str:
     """The project's git commit; empty outside a checkout or without git."""
     try:
         command = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]

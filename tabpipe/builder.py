@@ -1,0 +1,147 @@
+"""Builds the images of the steps with a Docker engine: those that changed, in parallel, each from its own files only."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tarfile
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.common.errors import Refusal
+from tabpipe.images import BASE, ROOT, STEPS, files_of, image_of
+
+SOURCE = "https://github.com/tabpipe/tabpipe"
+_PASSED_ON = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+              "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
+"""Variables that the stage which installs packages gets; none of them is part of the image."""
+
+
+@dataclass
+class Built:
+    """An image that is there now."""
+
+    step: str
+    name: str
+    size: int
+    """Bytes, all layers."""
+    seconds: float
+    """How long it took; 0 where it was there before."""
+
+
+def engine() -> Any:
+    """A client of the Docker engine.
+
+    Raises:
+        Refusal: None answers.
+    """
+    import docker
+
+    try:
+        client = docker.from_env(timeout=600)
+        client.ping()
+        return client
+    except docker.errors.DockerException as error:
+        raise Refusal(
+            f"no Docker engine answers ({error})",
+            where=os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"),
+            mend="start Docker (on Debian: apt install docker.io), be in the group docker, or name it by DOCKER_HOST",
+        ) from None
+
+
+def build(steps: Iterable[str] = STEPS, *, registry: str = "", push: bool = False) -> list[Built]:
+    """Builds the images of steps, and the base that they stand on; says how far it is on stderr.
+
+    Args:
+        steps: Steps whose images are wanted.
+        registry: What stands before the names, for instance `localhost:5001`.
+        push: Whether to push them.
+
+    Raises:
+        Refusal: No engine, or an image that does not build; the last lines of its log are in the message.
+    """
+    client = engine()
+    revision = _revision()
+    base = _build_one(client, BASE, registry, revision, "")
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
+        built = list(pool.map(lambda step: _build_one(client, step, registry, revision, base.name), steps))
+    if push:
+        for image in [base, *built]:
+            _push(client, image.name)
+    return [base, *built]
+
+
+def _build_one(client: Any, step: str, registry: str, revision: str, base: str) -> Built:
+    import docker
+
+    name = image_of(step, registry=registry)
+    try:
+        return Built(step, name, client.images.get(name).attrs["Size"], 0.0)
+    except docker.errors.ImageNotFound:
+        pass
+    started = time.monotonic()
+    print(f"  {step:<12}building {name}", file=sys.stderr, flush=True)
+    default = os.environ.get("BASE_IMAGE", "python:3.11-slim")
+    arguments = {"BASE": base} if base else {"BASE_IMAGE": default}
+    arguments |= {key: os.environ[key] for key in _PASSED_ON if os.environ.get(key)}
+    labels = {"org.opencontainers.image.source": SOURCE, "org.opencontainers.image.revision": revision,
+              "org.opencontainers.image.licenses": "Apache-2.0", "org.opencontainers.image.title": f"tabpipe {step}"}  # fmt: skip
+    dockerfile = "images/base/Dockerfile" if step == BASE else f"components/{step}/Dockerfile"
+    lines: list[str] = []
+    for event in client.api.build(fileobj=_context(step), custom_context=True, dockerfile=dockerfile, tag=name, rm=True,
+                                  forcerm=True, buildargs=arguments, labels=labels, decode=True, network_mode="host"):  # fmt: skip
+        lines += (event.get("stream") or event.get("error") or "").splitlines()
+        if "error" in event:
+            tail = "\n    ".join(line for line in lines[-12:] if line.strip())
+            raise Refusal(f"the image does not build\n    {tail}", where=dockerfile)
+    seconds = time.monotonic() - started
+    print(f"  {step:<12}built in {seconds:.1f} s", file=sys.stderr, flush=True)
+    return Built(step, name, client.images.get(name).attrs["Size"], seconds)
+
+
+def _context(step: str) -> io.BytesIO:
+    """The files that an image is built from, as a tar archive with no trace of time or owner."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path in files_of(step):
+            _add(tar, str(path.relative_to(ROOT)), path.read_bytes())
+        certificates = os.environ.get("EXTRA_CA")
+        _add(tar, "certificates.pem", Path(certificates).read_bytes() if certificates else b"")
+    archive.seek(0)
+    return archive
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), 0o644
+    tar.addfile(entry, io.BytesIO(content))
+
+
+def _push(client: Any, name: str) -> None:
+    print(f"  pushing {name}", file=sys.stderr, flush=True)
+    for event in client.images.push(name, stream=True, decode=True):
+        if "error" in event:
+            raise Refusal(f"the image could not be pushed: {event['error']}", where=name,
+                          mend="is the registry right, and are you logged in to it?")  # fmt: skip
+
+
+def _revision() -> str:
+    from tabpipe.spool import commit
+
+    return commit() or "unknown"
+
+
+def sizes(built: list[Built], client: Any) -> list[str]:
+    """A table of images: the size of each, and what it adds to the one that it stands on."""
+    python = client.images.get(os.environ.get("BASE_IMAGE", "python:3.11-slim")).attrs["Size"]
+    base = built[0].size
+    lines = [f"  {'image':<42}{'MB':>7}{'added':>8}{'seconds':>9}"]
+    for image in built:
+        added = image.size - (python if image.step == BASE else base)
+        lines.append(f"  {image.name:<42}{image.size / 1e6:>7.0f}{added / 1e6:>8.0f}{image.seconds:>9.1f}")
+    return lines
