@@ -5,6 +5,9 @@ VENV   ?= .venv
 CONFIG ?= music_genres
 SOURCE ?=
 ARGS   ?=
+ON     ?= local
+REGISTRY ?=
+PUSH   ?=
 PORT   ?= 5000
 
 BIN := $(VENV)/bin
@@ -16,21 +19,27 @@ export PYTHONDONTWRITEBYTECODE =
 export UV_PROJECT_ENVIRONMENT = $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui test lint bench lock schema pictures clean
+.PHONY: help setup run images ui test test-docker lint bench lock schema pictures clean
 
 help:  ## Lists these targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(RUN)  ## Makes the environment in .venv (run and test do it by themselves)
 
-run: $(RUN)  ## Runs a pipeline: make run CONFIG=iris SOURCE=path-or-URL ARGS="train.n_estimators=200"
-	@$(BIN)/python -m tabpipe run $(CONFIG) $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)
+run: $(RUN)  ## Runs a pipeline: make run CONFIG=iris SOURCE=path-or-URL ON=docker ARGS="train.n_estimators=200"
+	@$(BIN)/python -m tabpipe run $(CONFIG) $(if $(SOURCE),--source '$(SOURCE)') $(if $(filter-out local,$(ON)),--on $(ON)) $(ARGS)
+
+images: $(RUN)  ## Builds the steps' images: make images PUSH=1 REGISTRY=localhost:5001
+	@$(BIN)/python -m tabpipe images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(PUSH),--push)
 
 ui: $(RUN)  ## Opens MLflow on the tracked runs: make ui PORT=5000
 	@$(BIN)/python -m tabpipe ui --port $(PORT)
 
 test: $(TEST)  ## Runs the tests: make test ARGS="-k train"
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-docker: $(TEST)  ## Runs the tests that need a Docker engine; builds the images first
+	@$(BIN)/python -m pytest -m docker $(ARGS)
 
 lint: $(TEST)  ## Checks style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -41,6 +50,7 @@ bench: $(TEST)  ## Measures a run beside a plain script: speed, memory, unchange
 lock: $(RUN)  ## Resolves requirements/*.in anew into the locks with hashes
 	@for name in run test uv; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.lock || exit 1; done
+	@images/lock $(BIN)/uv
 
 schema: $(RUN)  ## Writes config/schema.json, the JSON Schema that editors use
 	@$(BIN)/python -m tabpipe schema > config/schema.json

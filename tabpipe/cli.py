@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--from", dest="start", metavar="STEP", help="run this step and all that follow it")
     run.add_argument("--force", action="store_true", help="run steps that the cache could serve")
+    run.add_argument("--on", choices=("local", "docker"), default="local", help="where steps run (default: local)")
     run.add_argument("--json", action="store_true", help="print one JSON document on stdout, progress on stderr")
     run.set_defaults(command=_run)
 
@@ -109,6 +110,7 @@ def _run(options: argparse.Namespace) -> int:
             options.start and options.start.replace("-", "_"),
             options.force,
             options.json,
+            options.on,
         )
     )
 

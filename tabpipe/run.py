@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import Refusal, no_space
-from components.common.sources import in_words, redact, resolve
+from components.common.sources import in_words, parse, redact, resolve
 from components.common.step import PROGRESS
 from tabpipe import spool, tracker
 from tabpipe.config import UseCase, find_config, load
@@ -38,6 +38,8 @@ class Options:
     start: str | None = None
     force: bool = False
     json: bool = False
+    on: str = "local"
+    """local or docker."""
 
 
 class Run:
@@ -66,7 +68,7 @@ class Run:
     def execute(self) -> int:
         """Runs the pipeline, tells of it on the screen, in MLflow and in the run's folder; returns the exit code."""
         arguments = self.use_case.arguments()
-        self.screen.say(f"{self.name} · {redact(self.use_case.download.source)} · run {self.run_id}")
+        self.screen.say(f"{self.name} · {shorter(redact(self.use_case.download.source))} · run {self.run_id}")
         self.screen.open(name for name in STEPS if name in arguments)
         state = "failed"
         try:
@@ -134,6 +136,7 @@ class Run:
             log=self.workspace.log,
             spool=spool.spool(self.run_id),
             warm=self._warm,
+            docker=self._docker(selection.run) if self.options.on == "docker" else None,
             env={"TABPIPE_STORE": str(home() / "store"), "MLFLOW_TRACKING_URI": tracker.tracking_uri()},
             forced=selection.run if self.options.force else frozenset(),
             frozen=frozen,
@@ -146,6 +149,16 @@ class Run:
         if succeeded and selection.whole:
             self.workspace.finished(fingerprint, self.checksum)
         return succeeded
+
+    def _docker(self, steps: frozenset[str]) -> Any:
+        """The runner of containers, once the images that they need are there."""
+        from tabpipe.builder import build
+        from tabpipe.engines.docker_steps import runner
+
+        build(sorted(steps))
+        sources = [self.use_case.download.source, self.use_case.check_data.drift.reference or ""]
+        read = [Path(parse(source).target).absolute() for source in sources if source and parse(source).kind == "path"]
+        return runner(home(), read)
 
     def _valid_for(self) -> str:
         """What the data checks hang on besides their section and the table, or else caches would serve them stale."""
@@ -171,7 +184,7 @@ class Run:
         return {step: keys[step] for step in steps}
 
     def _warm(self) -> warm.Warm | None:
-        if self.warm is None and warm.available():
+        if self.warm is None and self.options.on == "local" and warm.available():
             self.warm = warm.Warm(self.workspace.log("engine"))
         return self.warm
 
@@ -248,4 +261,8 @@ def run(options: Options) -> int:
     overrides = list(options.overrides)
     if options.source is not None:
         overrides.append(f"download.source={json.dumps(options.source)}")
-    return Run(options, load(options.config, overrides)).execute()
+    use_case = load(options.config, overrides)
+    address = parse(use_case.download.source)
+    if address.kind == "path":
+        use_case.download.source = os.path.abspath(address.target)  # a step may run in another folder
+    return Run(options, use_case).execute()

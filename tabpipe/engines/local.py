@@ -44,6 +44,8 @@ class Session:
     """The warm process, started when first asked for; None to run each step in a new Python."""
     env: dict[str, str] = field(default_factory=dict)
     """Variables for all steps."""
+    docker: Any = None
+    """The runner of containers, where steps run in such."""
     forced: frozenset[str] = frozenset()
     """Steps that run whether cached or not."""
     frozen: dict[str, str] = field(default_factory=dict)
@@ -170,7 +172,7 @@ def run_pipeline(spec: Any, arguments: dict[str, Any], session: Session, engine_
     cache_root = session.root / "cache"
     engine_log.parent.mkdir(parents=True, exist_ok=True)
     local.init(
-        local.SubprocessRunner(use_venv=False),
+        session.docker or local.SubprocessRunner(use_venv=False),
         pipeline_root=str(session.root),
         raise_on_error=False,
         enable_caching=True,
@@ -188,13 +190,21 @@ def run_pipeline(spec: Any, arguments: dict[str, Any], session: Session, engine_
 
 @contextlib.contextmanager
 def _handled_by(session: Session) -> Iterator[None]:
-    """Lets kfp.local run subprocess tasks by `StepHandler`; its dispatcher looks the class up at each task."""
-    original = subprocess_task_handler.SubprocessTaskHandler
-    subprocess_task_handler.SubprocessTaskHandler = type("StepHandler", (StepHandler,), {"session": session})
+    """Lets kfp.local run tasks by our handlers; its dispatcher looks their classes up at each task."""
+    if session.docker is None:
+        module, name, ours = subprocess_task_handler, "SubprocessTaskHandler", StepHandler
+    else:
+        from kfp.local import docker_task_handler as module
+
+        from tabpipe.engines.docker_steps import DockerStepHandler as ours
+
+        name = "DockerTaskHandler"
+    original = getattr(module, name)
+    setattr(module, name, type(ours.__name__, (ours,), {"session": session}))
     try:
         yield
     finally:
-        subprocess_task_handler.SubprocessTaskHandler = original
+        setattr(module, name, original)
 
 
 @contextlib.contextmanager
