@@ -1,4 +1,4 @@
-"""Builds the images of the steps with a Docker engine: those that changed, in parallel, each from its own files only."""
+"""Builds the images of the steps with a Docker engine: those that changed, in parallel, each from its own files."""
 
 from __future__ import annotations
 
@@ -17,8 +17,16 @@ from components.common.errors import Refusal
 from tabpipe.images import BASE, ROOT, STEPS, files_of, image_of
 
 SOURCE = "https://github.com/tabpipe/tabpipe"
-_PASSED_ON = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
-              "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
+_PASSED_ON = (
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
 """Variables that the stage which installs packages gets; none of them is part of the image."""
 
 
@@ -89,12 +97,26 @@ def _build_one(client: Any, step: str, registry: str, revision: str, base: str) 
     default = os.environ.get("BASE_IMAGE", "python:3.11-slim")
     arguments = {"BASE": base} if base else {"BASE_IMAGE": default}
     arguments |= {key: os.environ[key] for key in _PASSED_ON if os.environ.get(key)}
-    labels = {"org.opencontainers.image.source": SOURCE, "org.opencontainers.image.revision": revision,
-              "org.opencontainers.image.licenses": "Apache-2.0", "org.opencontainers.image.title": f"tabpipe {step}"}  # fmt: skip
+    labels = {
+        "org.opencontainers.image.source": SOURCE,
+        "org.opencontainers.image.revision": revision,
+        "org.opencontainers.image.licenses": "Apache-2.0",
+        "org.opencontainers.image.title": f"tabpipe {step}",
+    }
     dockerfile = "images/base/Dockerfile" if step == BASE else f"components/{step}/Dockerfile"
     lines: list[str] = []
-    for event in client.api.build(fileobj=_context(step), custom_context=True, dockerfile=dockerfile, tag=name, rm=True,
-                                  forcerm=True, buildargs=arguments, labels=labels, decode=True, network_mode="host"):  # fmt: skip
+    for event in client.api.build(
+        fileobj=_context(step),
+        custom_context=True,
+        dockerfile=dockerfile,
+        tag=name,
+        rm=True,
+        forcerm=True,
+        buildargs=arguments,
+        labels=labels,
+        decode=True,
+        network_mode="host",
+    ):
         lines += (event.get("stream") or event.get("error") or "").splitlines()
         if "error" in event:
             tail = "\n    ".join(line for line in lines[-12:] if line.strip())
@@ -126,8 +148,11 @@ def _push(client: Any, name: str) -> None:
     print(f"  pushing {name}", file=sys.stderr, flush=True)
     for event in client.images.push(name, stream=True, decode=True):
         if "error" in event:
-            raise Refusal(f"the image could not be pushed: {event['error']}", where=name,
-                          mend="is the registry right, and are you logged in to it?")  # fmt: skip
+            raise Refusal(
+                f"the image could not be pushed: {event['error']}",
+                where=name,
+                mend="is the registry right, and are you logged in to it?",
+            )
 
 
 def _revision() -> str:

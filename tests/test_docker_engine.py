@@ -61,9 +61,22 @@ def test_images_are_small_run_as_nobody_and_say_what_they_are(images):
 
 
 def test_a_step_runs_as_another_user_on_a_read_only_root(images):
-    command = ["docker", "run", "--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL",
-               "--env", "_KFP_RUNTIME=true", images["train"].name,
-               "python3", "-c", "import os, kfp.dsl.executor_main, components.train.train; print(os.getuid())"]  # fmt: skip
+    command = [
+        "docker",
+        "run",
+        "--rm",
+        "--read-only",
+        "--tmpfs",
+        "/tmp",
+        "--cap-drop",
+        "ALL",
+        "--env",
+        "_KFP_RUNTIME=true",
+        images["train"].name,
+        "python3",
+        "-c",
+        "import os, kfp.dsl.executor_main, components.train.train\nprint(os.getuid())",
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "10001"

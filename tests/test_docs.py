@@ -60,9 +60,10 @@ def test_documented_configs_are_accepted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "page", [*PAGES, *sorted(ROOT.glob("docs/decisions/*.md")), *sorted(ROOT.glob("components/*/README.md"))],
+    "page",
+    [*PAGES, *sorted(ROOT.glob("docs/decisions/*.md")), *sorted(ROOT.glob("components/*/README.md"))],
     ids=lambda page: str(page.relative_to(ROOT)),
-)  # fmt: skip
+)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target

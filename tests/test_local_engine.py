@@ -1,10 +1,11 @@
-"""The local engine on a small pipeline of its own: caching, forcing, freezing, failing, and both ways to start steps."""
+"""The local engine on a small pipeline of its own: caching, forcing, freezing, failing, both ways to start steps."""
 
 import json
 import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_an_unchanged_rerun_is_cached_and_a_changed_section_reruns_what_follows(
     first = Watched(tmp_path, runner)
     assert first.run({"value": 1}, {})
     assert first.ended == {"make": "done", "use": "done"}
-    assert open(first.outputs["use"]["used"].path).read() == "1.0 used"
+    assert Path(first.outputs["use"]["used"].path).read_text() == "1.0 used"
     again = Watched(tmp_path, runner)
     assert again.run({"value": 1}, {}) and again.ended == {"make": "cached", "use": "cached"}
     later = Watched(tmp_path, runner)
@@ -111,7 +112,7 @@ def test_a_frozen_step_lends_its_earlier_outputs_whatever_its_section_says(tmp_p
     first.run({"value": 1}, {})
     frozen = Watched(tmp_path, runner, frozen={"make": first.keys["make"]})
     assert frozen.run({"value": 2}, {"x": 1})
-    assert open(frozen.outputs["use"]["used"].path).read() == "1.0 used"
+    assert Path(frozen.outputs["use"]["used"].path).read_text() == "1.0 used"
     gone = Watched(tmp_path, runner, frozen={"make": "0" * 64})
     with pytest.raises(Refusal, match="make"):
         gone.run({"value": 2}, {})
@@ -148,7 +149,10 @@ def test_a_closed_warm_process_interrupts_what_it_runs(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(warm, "PRELOAD", [])
         process = warm.Warm(tmp_path / "warm.log")
-        code = "def f():\n try:\n  import os,time; print('pid', os.getpid(), flush=True); time.sleep(60)\n finally: print('cleaned')\n"
+        code = (
+            "def f():\n try:\n  import os, time; print('pid', os.getpid(), flush=True); time.sleep(60)\n"
+            " finally: print('cleaned')\n"
+        )
         process.start(
             "f",
             [

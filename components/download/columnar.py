@@ -83,8 +83,12 @@ def plain(table: pa.Table, where: str) -> pa.Table:
         try:
             column.validate(full=True)
         except pa.ArrowInvalid as error:
-            raise Refusal(f"the column holds damaged values ({error})", where=f"{where}, column {name}",
-                          rule="texts are UTF-8", mend="write the table again") from None  # fmt: skip
+            raise Refusal(
+                f"the column holds damaged values ({error})",
+                where=f"{where}, column {name}",
+                rule="texts are UTF-8",
+                mend="write the table again",
+            ) from None
         columns.append(column.cast(_plain_type(column.type)))
     return pa.table(columns, names=names)
 
@@ -106,5 +110,8 @@ def _damaged(error: Exception, form: str, where: str) -> Exception:
     """Words what Arrow says of a damaged file. A fault of the machine, such as a full disk, stays what it is."""
     if isinstance(error, OSError) and error.errno:
         return error
-    return Refusal(f"not a whole {form} file ({str(error).splitlines()[0]})", where=where,
-                   mend="was it cut short? fetch or write it again")  # fmt: skip
+    return Refusal(
+        f"not a whole {form} file ({str(error).splitlines()[0]})",
+        where=where,
+        mend="was it cut short? fetch or write it again",
+    )

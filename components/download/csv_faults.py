@@ -34,24 +34,32 @@ def first_fault(
                 for record in reader:
                     if record and len(record) != columns:
                         return Refusal(
-                            f"line {start} has {len(record)} fields, but the header has {columns}", where=where,
-                            value=delimiter.join(record), rule="every row has as many fields as the header",
+                            f"line {start} has {len(record)} fields, but the header has {columns}",
+                            where=where,
+                            value=delimiter.join(record),
+                            rule="every row has as many fields as the header",
                             mend="mend the line; a field that holds the delimiter or a line end stands in double "
                             "quotes",
-                        )  # fmt: skip
+                        )
                     if sum(map(len, record)) > longest:
                         return Refusal(
-                            f"the record at line {start} is too long", where=where, value=delimiter.join(record)[:100],
-                            rule=f"a record has at most {longest >> 20} MB", mend="look for a quote that is not closed",
-                        )  # fmt: skip
+                            f"the record at line {start} is too long",
+                            where=where,
+                            value=delimiter.join(record)[:100],
+                            rule=f"a record has at most {longest >> 20} MB",
+                            mend="look for a quote that is not closed",
+                        )
                     start = reader.line_num + 1
             except csv.Error as error:
                 unclosed = "end of data" in str(error)
                 return Refusal(
-                    f"a double quote is opened at line {start} and never closed" if unclosed
+                    f"a double quote is opened at line {start} and never closed"
+                    if unclosed
                     else f"line {start} cannot be read ({error})",
-                    where=where, rule="quotes come in pairs", mend="mend the line; was the file cut short?",
-                )  # fmt: skip
+                    where=where,
+                    rule="quotes come in pairs",
+                    mend="mend the line; was the file cut short?",
+                )
     finally:
         csv.field_size_limit(before)
     return None

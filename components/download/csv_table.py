@@ -82,8 +82,11 @@ def read_header(text: TextStream, where: str, delimiter: str) -> list[str]:
     reader = csv.reader(lines, delimiter=delimiter)
     names = next((record for record in reader if record), None)
     if names is None:
-        raise Refusal("the file holds nothing but empty lines" if head else "the file is empty", where=where,
-                      rule="the first line names the columns")  # fmt: skip
+        raise Refusal(
+            "the file holds nothing but empty lines" if head else "the file is empty",
+            where=where,
+            rule="the first line names the columns",
+        )
     start = lines.tell()
     if start == len(head) and len(head) > len("\n".join(names)) + 100_000:
         raise Refusal("the first line is longer than 1 MB", where=where, rule="the first line names the columns")
@@ -103,10 +106,12 @@ def _check_delimiter(head: str, only: str, where: str, delimiter: str) -> None:
         records = [record for record in csv.reader(io.StringIO(head, newline=""), delimiter=other) if record][:2]
         if all(len(record) == len(records[0]) > 1 for record in records):
             raise Refusal(
-                f"only one column, but its name contains {called}", where=where, value=only,
+                f"only one column, but its name contains {called}",
+                where=where,
+                value=only,
                 rule=f"download.delimiter is {_DELIMITERS.get(delimiter, repr(delimiter))}",
                 mend=f"set download.delimiter={other!r}",
-            )  # fmt: skip
+            )
 
 
 def _blocks(
@@ -126,10 +131,12 @@ def _blocks(
             read_options=pcsv.ReadOptions(column_names=names, block_size=BLOCK),
             parse_options=pcsv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=pcsv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), null_values=MISSING, strings_can_be_null=True,
+                column_types=dict.fromkeys(names, pa.string()),
+                null_values=MISSING,
+                strings_can_be_null=True,
                 check_utf8=False,
             ),
-        )  # fmt: skip
+        )
         for batch in reader:
             last = batch if batch.num_rows else last
             yield batch
@@ -147,6 +154,11 @@ def _blocks(
 def _accepted(delimiter: str, where: str) -> str:
     delimiter = "\t" if delimiter == "\\t" else delimiter
     if len(delimiter) != 1 or delimiter in '"\r\n' or not delimiter.isascii():
-        raise Refusal("not a delimiter", where=where, value=delimiter, rule="download.delimiter is one ASCII character",
-                      mend="for instance ',' or ';' or '\\t' or '|'")  # fmt: skip
+        raise Refusal(
+            "not a delimiter",
+            where=where,
+            value=delimiter,
+            rule="download.delimiter is one ASCII character",
+            mend="for instance ',' or ';' or '\\t' or '|'",
+        )
     return delimiter

@@ -12,9 +12,26 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MISSING = [
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
-    "NULL", "NaN", "None", "n/a", "nan", "null",
-]  # fmt: skip
+    "",
+    "#N/A",
+    "#N/A N/A",
+    "#NA",
+    "-1.#IND",
+    "-1.#QNAN",
+    "-NaN",
+    "-nan",
+    "1.#IND",
+    "1.#QNAN",
+    "<NA>",
+    "N/A",
+    "NA",
+    "NULL",
+    "NaN",
+    "None",
+    "n/a",
+    "nan",
+    "null",
+]
 """The spellings of a missing value, the same as pandas.read_csv has."""
 
 _FEW = 100
@@ -42,8 +59,13 @@ def typed(values: pa.ChunkedArray, least: Type | None) -> tuple[Type | None, pa.
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    arrow = {None: pa.float64(), "boolean": pa.bool_(), "integer": pa.int64(), "float": pa.float64(),
-             "text": pa.string()}  # fmt: skip
+    arrow = {
+        None: pa.float64(),
+        "boolean": pa.bool_(),
+        "integer": pa.int64(),
+        "float": pa.float64(),
+        "text": pa.string(),
+    }
     if values.null_count == len(values):
         return least, pc.cast(values, arrow[least])
     first = values.slice(0, _FEW)

@@ -48,8 +48,12 @@ def _schema(open_text: Callable[[], TextStream], where: str) -> pa.Schema:
         try:
             schema = pa.unify_schemas([schema, found], promote_options="permissive")
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise Refusal(f"a field changes its type ({error})", where=where, value=f"after record {first}",
-                          rule="a field holds values of one type") from None  # fmt: skip
+            raise Refusal(
+                f"a field changes its type ({error})",
+                where=where,
+                value=f"after record {first}",
+                rule="a field holds values of one type",
+            ) from None
     return schema
 
 
@@ -71,8 +75,11 @@ def _parsed(chunk: bytes, first: int, where: str, schema: pa.Schema | None = Non
         said = re.sub(r" in row \d+", "", said).replace("Column(/", "field (")
         if "Column()" in said:
             said = "it is no object"
-        raise Refusal(f"{record} is not accepted: {said}", where=where,
-                      rule='one JSON object per line, such as {"size": 1.5, "kind": "a"}') from None  # fmt: skip
+        raise Refusal(
+            f"{record} is not accepted: {said}",
+            where=where,
+            rule='one JSON object per line, such as {"size": 1.5, "kind": "a"}',
+        ) from None
 
 
 def _chunks(open_text: Callable[[], TextStream], where: str) -> Iterator[tuple[int, bytes]]:

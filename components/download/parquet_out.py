@@ -85,6 +85,9 @@ def check_names(names: list[str], where: str) -> None:
     doubled = [name for name, count in Counter(names).items() if count > 1]
     if doubled:
         raise Refusal(
-            "the name of a column stands more than once", where=where, value=", ".join(map(repr, doubled)),
-            rule="every column has a name of its own", mend="rename or remove one of them in the source",
-        )  # fmt: skip
+            "the name of a column stands more than once",
+            where=where,
+            value=", ".join(map(repr, doubled)),
+            rule="every column has a name of its own",
+            mend="rename or remove one of them in the source",
+        )

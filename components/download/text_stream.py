@@ -77,8 +77,11 @@ class TextStream(io.RawIOBase):
             if error.errno:
                 raise
             cut = "Truncated" in str(error)
-            raise Refusal("the gzip file is cut short" if cut else f"the gzip file is damaged ({error})",
-                          where=self._where, mend="fetch or make the file again") from None  # fmt: skip
+            raise Refusal(
+                "the gzip file is cut short" if cut else f"the gzip file is damaged ({error})",
+                where=self._where,
+                mend="fetch or make the file again",
+            ) from None
         first = not self._bytes
         text = self._decode(raw)
         self._bytes += len(raw)
@@ -105,11 +108,12 @@ class TextStream(io.RawIOBase):
             sixteen = self._bytes == 0 and raw.startswith(_UTF16)
             raise Refusal(
                 f"the text is not {self._codec.upper()} at byte {offset} (line {line})",
-                where=self._where, value=bytes(data[max(0, error.start - 20) : error.start + 20]).__repr__()[1:],
+                where=self._where,
+                value=bytes(data[max(0, error.start - 20) : error.start + 20]).__repr__()[1:],
                 rule=f"download.encoding is {self._codec}",
                 mend="set download.encoding to what it was written in, "
                 + ("utf-16 by its first bytes" if sixteen else "for instance cp1252 or latin-1"),
-            ) from None  # fmt: skip
+            ) from None
 
 
 def is_gzip(path: Path) -> bool:
@@ -123,6 +127,11 @@ def _codec(encoding: str, where: str) -> str:
         name = codecs.lookup(encoding).name
         "".encode(name)  # Some codecs are none of text.
     except LookupError:
-        raise Refusal("the encoding is not known", where=where, value=encoding, rule="download.encoding",
-                      mend="for instance utf-8, utf-16, cp1252, latin-1") from None  # fmt: skip
+        raise Refusal(
+            "the encoding is not known",
+            where=where,
+            value=encoding,
+            rule="download.encoding",
+            mend="for instance utf-8, utf-16, cp1252, latin-1",
+        ) from None
     return "utf-8" if name == "utf-8-sig" else name

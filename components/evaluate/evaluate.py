@@ -122,6 +122,9 @@ def refuse_absent(description: Any, table: pd.DataFrame, model_path: str) -> Non
     required = [column.name for column in description.signature.inputs if column.required]
     absent = [name for name in required if name not in table.columns]
     if absent:
-        raise Refusal(f"column(s) missing that the model needs: {', '.join(absent)}", where=_TEST,
-                      rule=f"the signature of the model {model_path}",
-                      mend="evaluate on a split of the table that the model was trained on, or train anew")  # fmt: skip
+        raise Refusal(
+            f"column(s) missing that the model needs: {', '.join(absent)}",
+            where=_TEST,
+            rule=f"the signature of the model {model_path}",
+            mend="evaluate on a split of the table that the model was trained on, or train anew",
+        )

@@ -25,29 +25,39 @@ def write_report(path: str | os.PathLike[str], section: EvaluateArgument, evalua
         evaluated: What came of it.
         model: The estimator's name.
     """
-    report.write_page(path, report.page(
-        f"Evaluation: {section.target}",
-        f"{model}, loaded as it would be served and asked for the untouched rows of the test split",
-        *score_cards(evaluated.scores, {"Test rows": len(evaluated.truth)}),
-        *(_slices(title, slices, section) for title, slices in evaluated.slices.items()),
-        *answer_sections(evaluated.truth, evaluated.answers, evaluated.classes),
-    ))  # fmt: skip
+    report.write_page(
+        path,
+        report.page(
+            f"Evaluation: {section.target}",
+            f"{model}, loaded as it would be served and asked for the untouched rows of the test split",
+            *score_cards(evaluated.scores, {"Test rows": len(evaluated.truth)}),
+            *(_slices(title, slices, section) for title, slices in evaluated.slices.items()),
+            *answer_sections(evaluated.truth, evaluated.answers, evaluated.classes),
+        ),
+    )
 
 
 def _slices(title: str, slices: list[Slice], section: EvaluateArgument) -> Any:
     names = list(dict.fromkeys(name for one in slices for name in one.scores))
     rows = [
-        [one.name, one.rows, *(one.scores.get(name) for name in names),
-         report.badge(_KINDS[one.verdict], one.verdict) if one.verdict else ""]
+        [
+            one.name,
+            one.rows,
+            *(one.scores.get(name) for name in names),
+            report.badge(_KINDS[one.verdict], one.verdict) if one.verdict else "",
+        ]
         for one in slices
-    ]  # fmt: skip
+    ]
     worse = [one.name for one in slices if one.verdict == "worse"]
     found = f"Worse than the other rows: {', '.join(worse)}." if worse else "No slice is worse than the other rows."
     small = any(not one.verdict for one in slices)
     few = f" Slices of fewer than {section.min_slice_rows} rows stand last, without a verdict." if small else ""
     return report.section(
         f"By {title}",
-        report.table([title, "rows", *(TITLES.get(name, name) for name in names), "verdict"], rows,
-                     row_classes=["failed" if one.verdict == "worse" else "" for one in slices]),
+        report.table(
+            [title, "rows", *(TITLES.get(name, name) for name in names), "verdict"],
+            rows,
+            row_classes=["failed" if one.verdict == "worse" else "" for one in slices],
+        ),
         note=found + few + " A verdict asks for a difference of three standard errors.",
-    )  # fmt: skip
+    )

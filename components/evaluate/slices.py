@@ -86,8 +86,13 @@ def refuse_unknown_slices(asked: list[str], table: pd.DataFrame, where: str) -> 
     """Refuses a slice column that the table does not have."""
     for name in asked:
         if name not in table.columns:
-            raise Refusal("no such column to slice by", where="evaluate.slices", value=name,
-                          rule=f"a column of {where}", mend=nearest(name, table.columns))  # fmt: skip
+            raise Refusal(
+                "no such column to slice by",
+                where="evaluate.slices",
+                value=name,
+                rule=f"a column of {where}",
+                mend=nearest(name, table.columns),
+            )
 
 
 def _parts(values: pd.Series) -> list[tuple[str, np.ndarray]]:

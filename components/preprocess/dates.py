@@ -50,9 +50,15 @@ def to_dates(values: pa.ChunkedArray, place: Place, date_format: str | None) -> 
         except pa.ArrowInvalid:
             pass  # A rarer form of ISO 8601, or no date at all: the slower parser tells.
     parsed = _parsed(values, place.column, date_format or ISO)
-    place.refuse(values, pc.and_(parsed.is_null(), values.is_valid()), "date",
-                 f"dates of the form {date_format}" if date_format else "ISO 8601 dates such as 2026-01-31 or "
-                 "2026-01-31T12:00:00Z", f"mend the value, or set preprocess.date_format.{place.column}")  # fmt: skip
+    place.refuse(
+        values,
+        pc.and_(parsed.is_null(), values.is_valid()),
+        "date",
+        f"dates of the form {date_format}"
+        if date_format
+        else "ISO 8601 dates such as 2026-01-31 or 2026-01-31T12:00:00Z",
+        f"mend the value, or set preprocess.date_format.{place.column}",
+    )
     return parsed
 
 
@@ -63,15 +69,25 @@ def _parsed(values: pa.ChunkedArray, column: str, date_format: str) -> pa.Chunke
     import pyarrow.compute as pc
 
     if "%" not in date_format and date_format != ISO:
-        raise Refusal("not a date format", where=f"preprocess.date_format.{column}", value=date_format,
-                      rule="a strptime format", mend="for instance '%d.%m.%Y'")  # fmt: skip
+        raise Refusal(
+            "not a date format",
+            where=f"preprocess.date_format.{column}",
+            value=date_format,
+            rule="a strptime format",
+            mend="for instance '%d.%m.%Y'",
+        )
     coded = values.combine_chunks().dictionary_encode()
     texts = coded.dictionary.to_pandas()
     texts = texts.mask(texts.str.lower().isin(_CLOCK))
     try:
         dates = pd.to_datetime(texts, format=date_format, errors="coerce", utc=True)
     except ValueError as error:
-        raise Refusal(f"not a date format ({error})", where=f"preprocess.date_format.{column}", value=date_format,
-                      rule="a strptime format", mend="for instance '%d.%m.%Y'") from None  # fmt: skip
+        raise Refusal(
+            f"not a date format ({error})",
+            where=f"preprocess.date_format.{column}",
+            value=date_format,
+            rule="a strptime format",
+            mend="for instance '%d.%m.%Y'",
+        ) from None
     found = pa.array(dates.dt.tz_localize(None).astype("datetime64[us]"), pa.timestamp("us"))
     return pa.chunked_array([pc.take(found, coded.indices)])

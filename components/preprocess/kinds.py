@@ -37,16 +37,21 @@ class Place:
             others = f" (and {more} more)" if more else ""
             raise Refusal(
                 f"a value of column {self.column!r} does not fit its kind {kind}{others}",
-                where=f"{self.table}, row {self.rows[first] + 1} below the header", value=values[first].as_py(),
-                rule=rule, mend=mend or f"mend the value, or declare {self.column} as another kind",
-            )  # fmt: skip
+                where=f"{self.table}, row {self.rows[first] + 1} below the header",
+                value=values[first].as_py(),
+                rule=rule,
+                mend=mend or f"mend the value, or declare {self.column} as another kind",
+            )
 
     def refuse_type(self, type_: Any, kind: str, rule: str) -> Refusal:
         """The refusal of a whole column."""
         return Refusal(
-            f"column {self.column!r} does not fit its kind {kind}", where=self.table, value=f"values of type {type_}",
-            rule=rule, mend="declare it as another kind, or remove it",
-        )  # fmt: skip
+            f"column {self.column!r} does not fit its kind {kind}",
+            where=self.table,
+            value=f"values of type {type_}",
+            rule=rule,
+            mend="declare it as another kind, or remove it",
+        )
 
 
 def to_kind(values: pa.ChunkedArray, kind: Kind, place: Place, date_format: str | None = None) -> pa.ChunkedArray:
@@ -114,8 +119,12 @@ def _parsed(texts: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
 
     bare = pc.utf8_trim_whitespace(texts)
     bare = pc.if_else(pc.is_in(pc.utf8_lower(bare), pa.array(["", "nan"])), None, bare)
-    place.refuse(texts, pc.invert(pc.fill_null(pc.match_substring_regex(bare, _NUMBER), True)), "numerical",
-                 "numbers such as 12 or -0.5 or 1e6")  # fmt: skip
+    place.refuse(
+        texts,
+        pc.invert(pc.fill_null(pc.match_substring_regex(bare, _NUMBER), True)),
+        "numerical",
+        "numbers such as 12 or -0.5 or 1e6",
+    )
     if pc.any(pc.starts_with(bare, "+")).as_py():
         bare = pc.replace_substring_regex(bare, r"^\+", "")
     try:

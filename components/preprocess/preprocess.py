@@ -88,8 +88,10 @@ def check_columns(rules: PreprocessArgument, present: list[str], called: str) ->
         names = ", ".join(map(repr, missing))
         raise Refusal(
             f"the columns {names} are not in the table" if len(missing) > 1 else f"column {names} is not in the table",
-            where=called, rule="every column that the config declares is in the table", mend="; ".join(hints),
-        )  # fmt: skip
+            where=called,
+            rule="every column that the config declares is in the table",
+            mend="; ".join(hints),
+        )
     known, kinds = list(rules.columns), dict(rules.columns)
     for field, names in (("fill", rules.fill), ("date_format", rules.date_format)):
         for name in names:
@@ -112,14 +114,19 @@ def check_columns(rules: PreprocessArgument, present: list[str], called: str) ->
 
 def _check_known(where: str, name: str, known: list[str]) -> None:
     if name not in known:
-        raise Refusal(f"there is no column {name!r}", where=where, rule="it names a declared column",
-                      mend=nearest(name, known))  # fmt: skip
+        raise Refusal(
+            f"there is no column {name!r}", where=where, rule="it names a declared column", mend=nearest(name, known)
+        )
 
 
 def _check_kind(where: str, name: str, kind: str, wanted: tuple[str, ...]) -> None:
     if kind not in wanted:
-        raise Refusal(f"column {name!r} is {kind}", where=where, rule=f"it takes {' or '.join(wanted)} columns",
-                      mend="change the rule, or the kind of the column")  # fmt: skip
+        raise Refusal(
+            f"column {name!r} is {kind}",
+            where=where,
+            rule=f"it takes {' or '.join(wanted)} columns",
+            mend="change the rule, or the kind of the column",
+        )
 
 
 def _table(columns: dict[str, pa.ChunkedArray]) -> pa.Table:
@@ -142,8 +149,9 @@ def _metric(*parts: str) -> str:
 def _nothing_left(counts: dict[str, float], called: str) -> Refusal:
     removed = [f"{name} {count:.0f}" for name, count in counts.items() if name.startswith("removed_") and count]
     return Refusal(
-        "no row is left", where=called,
+        "no row is left",
+        where=called,
         value=f"{counts['rows_in']:.0f} rows came in; {', '.join(removed) or 'none removed'}",
         rule="at least one row passes the rules of section preprocess",
         mend="widen the bounds, or check the units of the table",
-    )  # fmt: skip
+    )

@@ -47,8 +47,12 @@ def filled(values: pa.ChunkedArray, value: Any, column: str, kind: Kind, date_fo
     import pyarrow.compute as pc
 
     def refusal(rule: str) -> Refusal:
-        return Refusal(f"this cannot stand in for missing values of the {kind} column {column!r}",
-                       where=f"preprocess.fill.{column}", value=repr(value), rule=rule)  # fmt: skip
+        return Refusal(
+            f"this cannot stand in for missing values of the {kind} column {column!r}",
+            where=f"preprocess.fill.{column}",
+            value=repr(value),
+            rule=rule,
+        )
 
     if value is None or value != value or isinstance(value, (list, dict)):
         raise refusal("a single value that is not itself missing")

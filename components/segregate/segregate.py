@@ -64,9 +64,12 @@ def split_rows(table: pa.Table, wanted: SegregateArgument) -> dict[str, np.ndarr
     import numpy as np
 
     if table.num_rows < 3:
-        raise Refusal(f"a table of {table.num_rows} row{'s' * (table.num_rows != 1)} cannot be split in three",
-                      where="segregate", rule="train, validation and test have a row each",
-                      mend="use a larger table; were its rows duplicates of each other?")  # fmt: skip
+        raise Refusal(
+            f"a table of {table.num_rows} row{'s' * (table.num_rows != 1)} cannot be split in three",
+            where="segregate",
+            rule="train, validation and test have a row each",
+            mend="use a larger table; were its rows duplicates of each other?",
+        )
     strata = _strata_column(wanted)
     if (wanted.by_time or wanted.group) and isinstance(wanted.stratify, str):
         print(f"segregate.stratify={wanted.stratify} has no effect beside by_time or group", flush=True)
@@ -91,12 +94,20 @@ def column(table: pa.Table, name: str, field: str) -> pa.ChunkedArray:
     """
     where = f"segregate.{field}"
     if name not in table.column_names:
-        raise Refusal(f"there is no column {name!r}", where=where, rule="it names a column of the accepted table",
-                      mend=nearest(name, table.column_names))  # fmt: skip
+        raise Refusal(
+            f"there is no column {name!r}",
+            where=where,
+            rule="it names a column of the accepted table",
+            mend=nearest(name, table.column_names),
+        )
     if missing := table[name].null_count:
-        raise Refusal(f"column {name!r} has missing values", where=where, value=f"{missing} of {table.num_rows} rows",
-                      rule="every row has a value to be split by",
-                      mend=f"fill them (preprocess.fill.{name}=…), or split by another column")  # fmt: skip
+        raise Refusal(
+            f"column {name!r} has missing values",
+            where=where,
+            value=f"{missing} of {table.num_rows} rows",
+            rule="every row has a value to be split by",
+            mend=f"fill them (preprocess.fill.{name}=…), or split by another column",
+        )
     return table[name]
 
 

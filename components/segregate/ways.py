@@ -54,17 +54,19 @@ def _check_strata(labels: np.ndarray, names: pa.Array, column: str, count: int, 
         left = "" if split == "test" else " left beside the test split"
         raise Refusal(
             f"class {names[found[rarest]].as_py()!r} of column {column!r} has one row{left}, too few to be split",
-            where=f"the {split} split", rule="every class has a row in both parts of a stratified split, so three rows "
-            "or more in all",
+            where=f"the {split} split",
+            rule="every class has a row in both parts of a stratified split, so three rows or more in all",
             mend="collect more rows of it, remove it, or set segregate.stratify=false",
-        )  # fmt: skip
+        )
     smaller = min(count, len(labels) - count)
     if smaller < len(found):
         raise Refusal(
-            f"{smaller} rows cannot hold the {len(found)} classes of column {column!r}", where=f"the {split} split",
-            value=f"{count} of {len(labels)} rows", rule="a stratified split has a row of every class on both sides",
+            f"{smaller} rows cannot hold the {len(found)} classes of column {column!r}",
+            where=f"the {split} split",
+            value=f"{count} of {len(labels)} rows",
+            rule="a stratified split has a row of every class on both sides",
             mend="change segregate.test_size or validation_size, use more rows, or set segregate.stratify=false",
-        )  # fmt: skip
+        )
 
 
 def by_time(rows: np.ndarray, times: pa.ChunkedArray, share: float, split: str) -> Two:
@@ -89,16 +91,25 @@ def by_time(rows: np.ndarray, times: pa.ChunkedArray, share: float, split: str) 
 
     types = pa.types
     if not (types.is_temporal(times.type) or types.is_integer(times.type) or types.is_floating(times.type)):
-        raise Refusal("the column holds no dates", where="segregate.by_time", value=f"values of type {times.type}",
-                      rule="a date column, or numbers that grow with time", mend="declare it as date")  # fmt: skip
+        raise Refusal(
+            "the column holds no dates",
+            where="segregate.by_time",
+            value=f"values of type {times.type}",
+            rule="a date column, or numbers that grow with time",
+            mend="declare it as date",
+        )
     count = _count(len(rows), share, split)
     values = times.to_numpy()[rows]
     order = np.argsort(values, kind="stable")
     cuts = np.flatnonzero(values[order][1:] != values[order][:-1]) + 1
     if not len(cuts):
-        raise Refusal(f"all {len(rows)} rows have the same time", where=f"the {split} split",
-                      value=str(values[order][0]), rule="rows of equal time stay together",
-                      mend="use a finer time, or split without by_time")  # fmt: skip
+        raise Refusal(
+            f"all {len(rows)} rows have the same time",
+            where=f"the {split} split",
+            value=str(values[order][0]),
+            rule="rows of equal time stay together",
+            mend="use a finer time, or split without by_time",
+        )
     cut = cuts[np.argmin(np.abs(cuts - (len(rows) - count)))]
     return rows[order[:cut]], rows[order[cut:]]
 
@@ -125,9 +136,13 @@ def by_group(rows: np.ndarray, groups: pa.ChunkedArray, share: float, seed: int,
     codes = ranked(groups)[0][rows]
     count = len(np.unique(codes))
     if count < 2 or math.ceil(count * share) >= count:
-        raise Refusal(f"{count} group{'s' * (count != 1)} cannot be dealt to two parts", where=f"the {split} split",
-                      value=f"a share of {share}", rule="equal values stay together, and no part is empty",
-                      mend="group by a column with more values, or change the share")  # fmt: skip
+        raise Refusal(
+            f"{count} group{'s' * (count != 1)} cannot be dealt to two parts",
+            where=f"the {split} split",
+            value=f"a share of {share}",
+            rule="equal values stay together, and no part is empty",
+            mend="group by a column with more values, or change the share",
+        )
     splitter = GroupShuffleSplit(n_splits=1, test_size=share, random_state=seed)
     rest, part = next(splitter.split(rows, groups=codes))
     return rows[rest], rows[part]
@@ -154,7 +169,9 @@ def _count(rows: int, share: float, split: str) -> int:
     count = math.ceil(rows * share)
     if not 0 < count < rows:
         raise Refusal(
-            f"{rows} rows leave none beside a share of {share}", where=f"the {split} split",
-            rule="no split is empty", mend="use more rows or another segregate.test_size or validation_size",
-        )  # fmt: skip
+            f"{rows} rows leave none beside a share of {share}",
+            where=f"the {split} split",
+            rule="no split is empty",
+            mend="use more rows or another segregate.test_size or validation_size",
+        )
     return count

@@ -57,8 +57,11 @@ def plan(section: TrainArgument) -> Plan:
     features = {name: kinds[name] for name in _used(section, kinds)}
     for name in section.features.columns:
         if name not in features:
-            raise Refusal("settings for a column that is no feature", where=f"train.features.columns.{name}",
-                          mend=nearest(name, features))  # fmt: skip
+            raise Refusal(
+                "settings for a column that is no feature",
+                where=f"train.features.columns.{name}",
+                mend=nearest(name, features),
+            )
     raw = {name: kind for name, kind in features.items() if name not in section.derive}
     derive: dict[str, dict[str, Any]] = {}
     for name in features:
@@ -80,8 +83,11 @@ def _used(section: TrainArgument, kinds: dict[str, Kind]) -> list[str]:
             if kind != "identifier" and name != section.target and not (kind == "text" and name in joined)
         ]
         if not found:
-            raise Refusal("no column is left to learn from", where="train.features",
-                          rule="at least one column that is neither target nor identifier")  # fmt: skip
+            raise Refusal(
+                "no column is left to learn from",
+                where="train.features",
+                rule="at least one column that is neither target nor identifier",
+            )
         return found
     for name in section.features.use:
         where = "train.features.use"
@@ -90,8 +96,12 @@ def _used(section: TrainArgument, kinds: dict[str, Kind]) -> list[str]:
         if name == section.target:
             raise Refusal("the target cannot be a feature", where=where, value=name)
         if kinds[name] == "identifier":
-            raise Refusal("an identifier cannot be a feature", where=where, value=name,
-                          mend="declare it categorical, numerical, text or date under columns")  # fmt: skip
+            raise Refusal(
+                "an identifier cannot be a feature",
+                where=where,
+                value=name,
+                mend="declare it categorical, numerical, text or date under columns",
+            )
     if not section.features.use:
         raise Refusal("no column is left to learn from", where="train.features.use", rule="at least one column")
     return list(dict.fromkeys(section.features.use))
@@ -105,8 +115,11 @@ def _trace(name: str, section: TrainArgument, raw: dict[str, Kind], derive: dict
         for source in rule.sources:
             if source not in section.derive:
                 if source not in section.columns:
-                    raise Refusal(f"is made of a column {source!r} that is not declared", where=f"derive.{name}",
-                                  mend=nearest(source, section.columns))  # fmt: skip
+                    raise Refusal(
+                        f"is made of a column {source!r} that is not declared",
+                        where=f"derive.{name}",
+                        mend=nearest(source, section.columns),
+                    )
                 kind = section.columns[source]
                 unasked: Kind = "categorical" if rule.join else "numerical"
                 raw.setdefault(source, unasked if kind == "identifier" else kind)
@@ -153,21 +166,26 @@ def feature_block(plan: Plan, transformers: ModuleType, width: int, rows: int, t
         blocks.setdefault((kind, alone, *sorted(plan.settings[name].items())), []).append(name)
     return ColumnTransformer(
         [
-            (f"{key[0]}_{at}", _block(key[0], plan.settings[names[0]], transformers, sparse),
-             names[0] if key[0] == "text" else names)
+            (
+                f"{key[0]}_{at}",
+                _block(key[0], plan.settings[names[0]], transformers, sparse),
+                names[0] if key[0] == "text" else names,
+            )
             for at, (key, names) in enumerate(blocks.items())
         ],
         sparse_threshold=1.0 if sparse else 0.0,
         verbose_feature_names_out=False,
-    )  # fmt: skip
+    )
 
 
 def _block(kind: Kind, settings: dict[str, Any], transformers: ModuleType, sparse: bool) -> Any:
     if kind == "text":
         return TfidfVectorizer(
-            binary=settings["binary"], max_features=settings["max_features"], ngram_range=(1, settings["ngrams"]),
+            binary=settings["binary"],
+            max_features=settings["max_features"],
+            ngram_range=(1, settings["ngrams"]),
             lowercase=settings["lowercase"],
-        )  # fmt: skip
+        )
     if kind == "categorical":
         if settings["encode"] == "onehot":
             encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=sparse)

@@ -28,11 +28,21 @@ NAMED = {
     "linear": ("sklearn.linear_model.LogisticRegression", "sklearn.linear_model.Ridge"),
 }
 """Name to the import paths of its classifier and its regressor."""
-ALLOWED = frozenset({
-    "sklearn.discriminant_analysis", "sklearn.dummy", "sklearn.ensemble", "sklearn.gaussian_process",
-    "sklearn.kernel_ridge", "sklearn.linear_model", "sklearn.naive_bayes", "sklearn.neighbors",
-    "sklearn.neural_network", "sklearn.svm", "sklearn.tree",
-})  # fmt: skip
+ALLOWED = frozenset(
+    {
+        "sklearn.discriminant_analysis",
+        "sklearn.dummy",
+        "sklearn.ensemble",
+        "sklearn.gaussian_process",
+        "sklearn.kernel_ridge",
+        "sklearn.linear_model",
+        "sklearn.naive_bayes",
+        "sklearn.neighbors",
+        "sklearn.neural_network",
+        "sklearn.svm",
+        "sklearn.tree",
+    }
+)
 """Modules whose public estimators may be named by their import path."""
 DEFAULTS = {("linear", "classification"): {"max_iter": 1000}}
 """Where scikit-learn's own default seldom serves: logistic regression mostly needs more than 100 iterations."""
@@ -53,17 +63,25 @@ def estimator_class(model: str, task: str) -> type[BaseEstimator]:
     path = NAMED[model][task == "regression"] if model in NAMED else model
     module, _, name = path.rpartition(".")
     if module not in ALLOWED:
-        raise Refusal("not on the list of estimators", where="train.model", value=model,
-                      rule="Module.Class, with a module of " + ", ".join(sorted(ALLOWED)),
-                      mend=nearest(module, ALLOWED))  # fmt: skip
+        raise Refusal(
+            "not on the list of estimators",
+            where="train.model",
+            value=model,
+            rule="Module.Class, with a module of " + ", ".join(sorted(ALLOWED)),
+            mend=nearest(module, ALLOWED),
+        )
     mixin = ClassifierMixin if task == "classification" else RegressorMixin
     home = importlib.import_module(module)
     public = {one: found for one, found in vars(home).items() if _is_estimator(found, module)}
     fitting = [one for one, found in public.items() if issubclass(found, mixin)]
     if name not in fitting:
-        raise Refusal(f"no estimator for {task}" if name in public else f"{module} has no such estimator",
-                      where="train.model", value=model, rule=f"a public estimator that fits the task {task}",
-                      mend=nearest(name, fitting))  # fmt: skip
+        raise Refusal(
+            f"no estimator for {task}" if name in public else f"{module} has no such estimator",
+            where="train.model",
+            value=model,
+            rule=f"a public estimator that fits the task {task}",
+            mend=nearest(name, fitting),
+        )
     return public[name]
 
 
@@ -78,8 +96,12 @@ def make_estimator(section: TrainArgument) -> BaseEstimator:
     refuse_unknown(section.model, section.hyperparameters, known)
     needed = [name for name, parameter in known.items() if parameter.default is inspect.Parameter.empty]
     if needed:
-        raise Refusal(f"needs {' and '.join(needed)}, which a config cannot give", where="train.model",
-                      value=section.model, rule="an estimator that stands alone")  # fmt: skip
+        raise Refusal(
+            f"needs {' and '.join(needed)}, which a config cannot give",
+            where="train.model",
+            value=section.model,
+            rule="an estimator that stands alone",
+        )
     constraints = getattr(found, "_parameter_constraints", {})
     values = dict(DEFAULTS.get((section.model, section.task), {}))
     for name, value in section.hyperparameters.items():
@@ -118,11 +140,19 @@ def _refuse_unaccepted(name: str, value: Any, constraints: dict[str, Any], calle
         validate_parameter_constraints(constraints, {name: value}, caller_name=caller)
     except InvalidParameterError as error:
         rule = str(error).partition(" must be ")[2].rpartition(". Got ")[0]
-        raise Refusal(f"not accepted by {caller}", where=f"train.{name}", value=value,
-                      rule=f"must be {rule}" if rule else str(error)) from None  # fmt: skip
+        raise Refusal(
+            f"not accepted by {caller}",
+            where=f"train.{name}",
+            value=value,
+            rule=f"must be {rule}" if rule else str(error),
+        ) from None
 
 
 def _is_estimator(found: Any, module: str) -> bool:
     """Whether a member of a module is a public estimator of its own."""
-    return (isinstance(found, type) and issubclass(found, BaseEstimator) and found.__module__.startswith(module)
-            and not found.__name__.startswith("_"))  # fmt: skip
+    return (
+        isinstance(found, type)
+        and issubclass(found, BaseEstimator)
+        and found.__module__.startswith(module)
+        and not found.__name__.startswith("_")
+    )

@@ -25,9 +25,15 @@ EXAMPLE_ROWS = 2
 
 
 def save_model(
-    pipeline: Any, path: str | os.PathLike[str], *, raw: dict[str, Kind], optional: frozenset[str],
-    table: pd.DataFrame, task: str, metadata: dict[str, Any],
-) -> str:  # fmt: skip
+    pipeline: Any,
+    path: str | os.PathLike[str],
+    *,
+    raw: dict[str, Kind],
+    optional: frozenset[str],
+    table: pd.DataFrame,
+    task: str,
+    metadata: dict[str, Any],
+) -> str:
     """Saves a fitted pipeline as an MLflow model; the folder appears whole or not at all.
 
     Args:
@@ -83,8 +89,10 @@ def _example(table: pd.DataFrame, raw: dict[str, Kind]) -> pd.DataFrame:
         if kind == "numerical":
             found[name] = values.astype("float64")
         else:
-            texts = [None if missing else v.isoformat() if kind == "date" and hasattr(v, "isoformat") else str(v)
-                     for v, missing in zip(values, values.isna(), strict=True)]  # fmt: skip
+            texts = [
+                None if missing else v.isoformat() if kind == "date" and hasattr(v, "isoformat") else str(v)
+                for v, missing in zip(values, values.isna(), strict=True)
+            ]
             found[name] = values.__class__(texts, index=values.index, dtype=object)
     return head.__class__(found)
 

@@ -88,11 +88,16 @@ def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame)
     features, of = block.transform(unseen), origins(block)
     found = answers(estimator, features)
     return Trained(
-        pipeline=Pipeline([("columns", columns), ("features", block), ("model", estimator)]), plan=asked,
-        optional=optional, truth=held_out, answers=found, scores=scored(held_out, found, classes_of(estimator)),
+        pipeline=Pipeline([("columns", columns), ("features", block), ("model", estimator)]),
+        plan=asked,
+        optional=optional,
+        truth=held_out,
+        answers=found,
+        scores=scored(held_out, found, classes_of(estimator)),
         importance=importance(estimator, of, features, held_out, section.seed),
-        width={name: of.count(name) for name in asked.features}, rows=(len(table), len(validation)),
-    )  # fmt: skip
+        width={name: of.count(name) for name in asked.features},
+        rows=(len(table), len(validation)),
+    )
 
 
 def _typed(columns: Any, table: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -126,8 +131,15 @@ def train_file(
     from components.train.train_report import write_report
 
     metadata = {"framework": "scikit-learn", "model": argument.model, "task": argument.task, "target": argument.target}
-    digest = save_model(trained.pipeline, model_path, raw=trained.plan.raw, optional=trained.optional, table=table,
-                        task=argument.task, metadata=metadata)  # fmt: skip
+    digest = save_model(
+        trained.pipeline,
+        model_path,
+        raw=trained.plan.raw,
+        optional=trained.optional,
+        table=table,
+        task=argument.task,
+        metadata=metadata,
+    )
     write_report(report_path, argument, trained)
     classes = classes_of(trained.pipeline[-1])
     views = None if classes is None else class_views(trained.truth, trained.answers, classes)

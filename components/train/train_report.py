@@ -27,17 +27,20 @@ def write_report(path: str | os.PathLike[str], section: TrainArgument, trained: 
     estimator = trained.pipeline[-1]
     rows, held_out = trained.rows
     figures = {"Training rows": rows, "Validation rows": held_out, "Features": sum(trained.width.values())}
-    report.write_page(path, report.page(
-        f"Training: {section.target}",
-        f"{section.task} by {type(estimator).__name__}; scores are of the validation split",
-        *score_cards(trained.scores, figures),
-        *answer_sections(trained.truth, trained.answers, classes_of(estimator)),
-        _importance(trained),
-        _features(trained),
-        report.section(
-            "Hyperparameters", report.table(["name", "value", "set by"], _hyperparameters(section, estimator))
+    report.write_page(
+        path,
+        report.page(
+            f"Training: {section.target}",
+            f"{section.task} by {type(estimator).__name__}; scores are of the validation split",
+            *score_cards(trained.scores, figures),
+            *answer_sections(trained.truth, trained.answers, classes_of(estimator)),
+            _importance(trained),
+            _features(trained),
+            report.section(
+                "Hyperparameters", report.table(["name", "value", "set by"], _hyperparameters(section, estimator))
+            ),
         ),
-    ))  # fmt: skip
+    )
 
 
 def _importance(trained: Trained) -> Any:
@@ -46,8 +49,9 @@ def _importance(trained: Trained) -> Any:
     note = f"By {trained.importance.by}; features made of one column are summed." + (
         f" {left_out} more are not shown." if left_out else ""
     )
-    return report.section("Importance of columns", report.figure(charts.bars(list(columns), list(columns.values()))),
-                          note=note)  # fmt: skip
+    return report.section(
+        "Importance of columns", report.figure(charts.bars(list(columns), list(columns.values()))), note=note
+    )
 
 
 def _features(trained: Trained) -> Any:
@@ -57,9 +61,10 @@ def _features(trained: Trained) -> Any:
         for name, kind in plan.features.items()
     ]
     return report.section(
-        "Features", report.table(["column", "kind", "settings", "made of", "features"], rows),
+        "Features",
+        report.table(["column", "kind", "settings", "made of", "features"], rows),
         note="The model makes them itself of the raw columns " + ", ".join(plan.raw) + ".",
-    )  # fmt: skip
+    )
 
 
 def _made_of(way: dict[str, Any] | None) -> str:
@@ -77,5 +82,7 @@ def _words(settings: dict[str, Any]) -> str:
 
 def _hyperparameters(section: TrainArgument, estimator: Any) -> list[list[str]]:
     given = {**section.hyperparameters, "random_state": section.seed}
-    return [[name, str(value), "config" if name in given else "default"]
-            for name, value in estimator.get_params(deep=False).items()]  # fmt: skip
+    return [
+        [name, str(value), "config" if name in given else "default"]
+        for name, value in estimator.get_params(deep=False).items()
+    ]

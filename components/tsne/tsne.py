@@ -36,16 +36,25 @@ def embed(section: TsneArgument, table: pd.DataFrame) -> tuple[np.ndarray, np.nd
     if len(rows) > section.rows:
         rows = np.sort(np.random.default_rng(section.seed).choice(rows, section.rows, replace=False))
     if section.perplexity >= len(rows):
-        raise Refusal("as many neighbours as rows, or more", where="tsne.perplexity", value=section.perplexity,
-                      rule=f"less than the number of rows drawn, {len(rows)}", mend="lower it")  # fmt: skip
+        raise Refusal(
+            "as many neighbours as rows, or more",
+            where="tsne.perplexity",
+            value=section.perplexity,
+            rule=f"less than the number of rows drawn, {len(rows)}",
+            mend="lower it",
+        )
     for name in columns:
         if table[name].dtype.kind not in "iufb":
             raise Refusal("is no number", where=f"column {name}", value=table[name].iloc[0], rule="a numerical column")
     values = table[columns].to_numpy(dtype="float64")
     for name, column in zip(columns, values.T, strict=True):
         if np.isinf(column).any():
-            raise Refusal("holds infinite numbers", where=f"column {name}", rule="finite numbers, or none",
-                          mend="bound it under preprocess.bounds")  # fmt: skip
+            raise Refusal(
+                "holds infinite numbers",
+                where=f"column {name}",
+                rule="finite numbers, or none",
+                mend="bound it under preprocess.bounds",
+            )
         if np.isnan(column).all():
             raise Refusal("has no value in any row", where=f"column {name}", mend="leave it out by tsne.columns")
     values = np.where(np.isnan(values), np.nanmedian(values, axis=0), values)
@@ -79,13 +88,18 @@ def tsne_file(section: dict[str, Any], table_path: str, picture_path: str) -> di
     groups = target.astype("float64") if argument.task == "regression" else target.astype(str)
     picture = charts.scatter(positions[:, 0], positions[:, 1], groups=groups, limit=len(rows), width=900, height=640)
     drawn = f"{len(rows):,} of {len(table):,} rows" if len(rows) < len(table) else f"{len(rows):,} rows"
-    report.write_page(picture_path, report.page(
-        f"t-SNE, coloured by {argument.target}",
-        f"{drawn} by {len(columns)} numerical columns; perplexity {argument.perplexity:g}, seed {argument.seed}",
-        report.figure(picture),
-        report.text("Rows that are alike lie near each other. Distances between far groups and their sizes mean"
-                    " nothing.", "Columns: " + ", ".join(columns) + "."),
-    ))  # fmt: skip
+    report.write_page(
+        picture_path,
+        report.page(
+            f"t-SNE, coloured by {argument.target}",
+            f"{drawn} by {len(columns)} numerical columns; perplexity {argument.perplexity:g}, seed {argument.seed}",
+            report.figure(picture),
+            report.text(
+                "Rows that are alike lie near each other. Distances between far groups and their sizes mean nothing.",
+                "Columns: " + ", ".join(columns) + ".",
+            ),
+        ),
+    )
     return {"rows": len(rows), "columns": len(columns)}
 
 
@@ -94,8 +108,9 @@ def _columns(section: TsneArgument, table: pd.DataFrame) -> list[str]:
     numerical = [name for name, kind in section.kinds.items() if kind == "numerical" and name != section.target]
     for name in section.columns or ():
         if name not in numerical:
-            raise Refusal("no numerical column of that name", where="tsne.columns", value=name,
-                          mend=nearest(name, numerical))  # fmt: skip
+            raise Refusal(
+                "no numerical column of that name", where="tsne.columns", value=name, mend=nearest(name, numerical)
+            )
     chosen = section.columns if section.columns is not None else numerical
     if not chosen:
         raise Refusal("no numerical column to lay rows out by", where="tsne.columns", rule="at least one")

@@ -49,9 +49,7 @@ def accept(model: type[SectionType], value: Any, where: str) -> SectionType:
         raise refusal_of(error, model, where) from None
     except Refusal as refusal:
         where = f"{where}, {refusal.where}" if refusal.where else where
-        raise Refusal(
-            refusal.problem, where=where, value=refusal.value, rule=refusal.rule, mend=refusal.mend
-        ) from None
+        raise Refusal(refusal.problem, where=where, value=refusal.value, rule=refusal.rule, mend=refusal.mend) from None
 
 
 def refusal_of(error: ValidationError, model: type[BaseModel], where: str) -> Refusal:

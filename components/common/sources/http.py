@@ -74,9 +74,13 @@ def _ask(method: str, address: Address, headers: dict[str, str]) -> requests.Res
     import requests
 
     return requests.request(
-        method, address.target, headers={"Accept-Encoding": "identity", "User-Agent": "tabpipe", **headers},
-        stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=True,
-    )  # fmt: skip
+        method,
+        address.target,
+        headers={"Accept-Encoding": "identity", "User-Agent": "tabpipe", **headers},
+        stream=True,
+        timeout=(CONNECT_SECONDS, READ_SECONDS),
+        allow_redirects=True,
+    )
 
 
 def _check(response: requests.Response, address: Address) -> None:
@@ -120,8 +124,11 @@ def _worded(address: Address) -> Iterator[None]:
     except requests.exceptions.TooManyRedirects:
         raise Refusal("the server redirects in a circle", where=address.shown) from None
     except requests.exceptions.SSLError as error:
-        raise Refusal(f"no trusted connection ({_cause(error)})", where=address.shown,
-                      mend="for a private authority, set REQUESTS_CA_BUNDLE to its certificate") from None  # fmt: skip
+        raise Refusal(
+            f"no trusted connection ({_cause(error)})",
+            where=address.shown,
+            mend="for a private authority, set REQUESTS_CA_BUNDLE to its certificate",
+        ) from None
     except requests.exceptions.ConnectTimeout:
         raise Passing(f"no connection within {CONNECT_SECONDS} s") from None
     except (requests.RequestException, HTTPError) as error:
@@ -137,9 +144,11 @@ def _worded(address: Address) -> Iterator[None]:
 def _cause(error: BaseException) -> str:
     """The innermost reason of an error, which names no URL."""
     while True:
-        inner = getattr(error, "reason", None) or error.__cause__ or next(
-            (arg for arg in error.args if isinstance(arg, BaseException)), None
-        )  # fmt: skip
+        inner = (
+            getattr(error, "reason", None)
+            or error.__cause__
+            or next((arg for arg in error.args if isinstance(arg, BaseException)), None)
+        )
         if not isinstance(inner, BaseException):
             break
         error = inner

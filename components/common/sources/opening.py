@@ -48,8 +48,11 @@ def open_bytes(
     address = parse(source)
     if address.kind == "path":
         with _still(address):
-            yield _wanted(checksum, Opened(Path(address.target), file_checksum(address, store), address.name,
-                                           address.shown), address)  # fmt: skip
+            yield _wanted(
+                checksum,
+                Opened(Path(address.target), file_checksum(address, store), address.name, address.shown),
+                address,
+            )
         return
     if store and not checksum:
         checksum = resolve(source, store, progress).checksum

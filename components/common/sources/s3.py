@@ -87,8 +87,13 @@ def _worded(address: Address) -> Iterator[None]:
     from botocore import exceptions
     from urllib3.exceptions import HTTPError
 
-    passing = (exceptions.HTTPClientError, exceptions.ConnectionError, exceptions.IncompleteReadError,
-               exceptions.FlexibleChecksumError, HTTPError)  # fmt: skip
+    passing = (
+        exceptions.HTTPClientError,
+        exceptions.ConnectionError,
+        exceptions.IncompleteReadError,
+        exceptions.FlexibleChecksumError,
+        HTTPError,
+    )
 
     try:
         yield

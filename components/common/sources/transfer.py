@@ -140,9 +140,11 @@ def tried(attempt: Callable[[], Result], address: Address) -> Result:
         except Passing as failure:
             if pause is None:
                 raise Refusal(
-                    str(failure), where=address.shown, rule=f"tried {len(PAUSES) + 1} times",
+                    str(failure),
+                    where=address.shown,
+                    rule=f"tried {len(PAUSES) + 1} times",
                     mend="check the address and the connection, and try again",
-                ) from None  # fmt: skip
+                ) from None
         time.sleep(pause)
     raise AssertionError("unreachable")
 

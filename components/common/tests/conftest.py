@@ -136,8 +136,12 @@ def bucket(_s3_server, monkeypatch):
     """A bucket `tables` of an S3 that the environment points at."""
     import boto3
 
-    settings = {"ENDPOINT_URL": _s3_server, "ACCESS_KEY_ID": "me", "SECRET_ACCESS_KEY": "mine",
-                "DEFAULT_REGION": "us-east-1"}  # fmt: skip
+    settings = {
+        "ENDPOINT_URL": _s3_server,
+        "ACCESS_KEY_ID": "me",
+        "SECRET_ACCESS_KEY": "mine",
+        "DEFAULT_REGION": "us-east-1",
+    }
     for name, value in settings.items():
         monkeypatch.setenv(f"AWS_{name}", value)
     bucket = boto3.resource("s3").Bucket("tables")

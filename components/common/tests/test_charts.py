@@ -177,9 +177,17 @@ def test_groups_beyond_fifteen_are_drawn_as_others():
     assert "6 others" in svg and "rest" in classes(svg) and points(svg) == 100
 
 
-@pytest.mark.parametrize("groups", [np.linspace(0, 1, 40), np.append(np.linspace(5, 9, 39), np.nan), np.full(40, 2.0),
-                                    np.full(40, np.nan), np.arange(40)], ids=["floats", "a-missing", "constant",
-                                    "all-missing", "integers"])  # fmt: skip
+@pytest.mark.parametrize(
+    "groups",
+    [
+        np.linspace(0, 1, 40),
+        np.append(np.linspace(5, 9, 39), np.nan),
+        np.full(40, 2.0),
+        np.full(40, np.nan),
+        np.arange(40),
+    ],
+    ids=["floats", "a-missing", "constant", "all-missing", "integers"],
+)
 def test_points_are_coloured_by_a_number(groups):
     svg = charts.scatter(np.arange(40), np.arange(40), groups=groups)
     parsed(svg)
@@ -226,9 +234,19 @@ def test_years_are_multiples_of_their_step():
 
 @pytest.mark.parametrize(
     ("value", "label"),
-    [(0, "0"), (-0.0, "0"), (0.30000000000000004, "0.3"), (9000, "9000"), (25_000, "25k"), (1_500_000, "1.5M"),
-     (2e9, "2G"), (3e20, "3e+20"), (-20_000, "-20k"), (1e-5, "1e-05")],
-)  # fmt: skip
+    [
+        (0, "0"),
+        (-0.0, "0"),
+        (0.30000000000000004, "0.3"),
+        (9000, "9000"),
+        (25_000, "25k"),
+        (1_500_000, "1.5M"),
+        (2e9, "2G"),
+        (3e20, "3e+20"),
+        (-20_000, "-20k"),
+        (1e-5, "1e-05"),
+    ],
+)
 def test_numbers_on_axes_are_short(value, label):
     assert short(value) == label
 

@@ -37,13 +37,20 @@ class Outline(HTMLParser):
 def whole_page(word="x"):
     chart = charts.histogram([1, 2, 3], label=word)
     return report.page(
-        word, word,
-        report.verdict("failed", word), report.cards({word: word}), report.cards([(word, 1, "failed")]),
-        report.section(word, report.table([word, "n"], [[word, 1], [report.badge("passed", word), None]],
-                                          row_classes=["failed", ""]), note=word),
-        report.gallery(report.figure(chart, word, word), report.figure(chart, size="wide")), report.text(word, word),
         word,
-    )  # fmt: skip
+        word,
+        report.verdict("failed", word),
+        report.cards({word: word}),
+        report.cards([(word, 1, "failed")]),
+        report.section(
+            word,
+            report.table([word, "n"], [[word, 1], [report.badge("passed", word), None]], row_classes=["failed", ""]),
+            note=word,
+        ),
+        report.gallery(report.figure(chart, word, word), report.figure(chart, size="wide")),
+        report.text(word, word),
+        word,
+    )
 
 
 def test_a_page_is_well_formed_and_needs_nothing_else():
@@ -80,10 +87,21 @@ def test_any_text_can_be_written(tmp_path, word):
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(41975, "41,975"), (0.953421, "0.9534"), (12345.678, "12,345.7"), (None, "–"), (math.nan, "–"), (math.inf, "∞"),
-     (np.int64(3), "3"), (np.float32(0.5), "0.5"), (True, "True"), ("12345", "12345"), (1e300, "1e+300"),
-     (-0.5, "-0.5")],
-)  # fmt: skip
+    [
+        (41975, "41,975"),
+        (0.953421, "0.9534"),
+        (12345.678, "12,345.7"),
+        (None, "–"),
+        (math.nan, "–"),
+        (math.inf, "∞"),
+        (np.int64(3), "3"),
+        (np.float32(0.5), "0.5"),
+        (True, "True"),
+        ("12345", "12345"),
+        (1e300, "1e+300"),
+        (-0.5, "-0.5"),
+    ],
+)
 def test_numbers_are_shown_as_people_read_them(value, shown):
     assert report.figures(value) == shown
 

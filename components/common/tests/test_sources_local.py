@@ -100,7 +100,7 @@ def test_a_file_written_a_moment_ago_is_read_again(table, tmp_path):
         pytest.param("http://host:port/t.csv", ["not a URL"], id="no-port"),
         pytest.param("file://elsewhere/t.csv", ["this machine"], id="file-of-another-machine"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_source_is_refused(table, tmp_path, source, words):
     with pytest.raises(Refusal) as caught:
         resolve(source.format(folder=tmp_path), tmp_path / "store")
@@ -170,7 +170,9 @@ def test_fetching_a_path_copies_it(table, tmp_path):
 
 
 def test_local_files_need_no_network_library():
-    code = "import sys; import components.common.sources as s; s.resolve('sample://iris', None); " \
-           "print({'requests', 'boto3', 'pandas', 'pyarrow'} & set(sys.modules))"  # fmt: skip
+    code = (
+        "import sys; import components.common.sources as s; s.resolve('sample://iris', None); "
+        "print({'requests', 'boto3', 'pandas', 'pyarrow'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr

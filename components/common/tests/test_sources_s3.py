@@ -80,8 +80,11 @@ def test_a_public_object_is_read_without_credentials(bucket, tmp_path, monkeypat
 
 
 def test_an_answer_that_breaks_half_way_leaves_nothing(shelf, tmp_path, monkeypatch):
-    for name, value in (("AWS_ENDPOINT_URL", shelf.url.rpartition("/folder")[0]), ("AWS_ACCESS_KEY_ID", "me"),
-                        ("AWS_SECRET_ACCESS_KEY", "mine")):  # fmt: skip
+    for name, value in (
+        ("AWS_ENDPOINT_URL", shelf.url.rpartition("/folder")[0]),
+        ("AWS_ACCESS_KEY_ID", "me"),
+        ("AWS_SECRET_ACCESS_KEY", "mine"),
+    ):
         monkeypatch.setenv(name, value)
     shelf.cut, shelf.body = 9, BODY
     with pytest.raises(Refusal, match=r"(?s)connection.*3 times"):

@@ -15,9 +15,20 @@ if TYPE_CHECKING:
 
 _IRIS = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 _WINE = (
-    "alcohol", "malic_acid", "ash", "alcalinity_of_ash", "magnesium", "total_phenols", "flavanoids",
-    "nonflavanoid_phenols", "proanthocyanins", "color_intensity", "hue", "od280_od315_of_diluted_wines", "proline",
-)  # fmt: skip
+    "alcohol",
+    "malic_acid",
+    "ash",
+    "alcalinity_of_ash",
+    "magnesium",
+    "total_phenols",
+    "flavanoids",
+    "nonflavanoid_phenols",
+    "proanthocyanins",
+    "color_intensity",
+    "hue",
+    "od280_od315_of_diluted_wines",
+    "proline",
+)
 _DIABETES = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
 
 
@@ -40,8 +51,9 @@ def read(name: str) -> pa.Table:
             columns = {column: _whole(values[:, number]) for number, column in enumerate(_DIABETES)}
             return pa.table(columns | {"progression": _whole(target)})
         features, label, file_name = {
-            "iris": (_IRIS, "species", "iris.csv"), "wine": (_WINE, "cultivar", "wine_data.csv"),
-        }[name]  # fmt: skip
+            "iris": (_IRIS, "species", "iris.csv"),
+            "wine": (_WINE, "cultivar", "wine_data.csv"),
+        }[name]
         # The first line holds rows, columns, and the names of the classes.
         classes = (folder / file_name).read_text().partition("\n")[0].split(",")[2:]
         values = np.loadtxt(folder / file_name, delimiter=",", skiprows=1)
@@ -59,6 +71,9 @@ def _whole(values: np.ndarray) -> np.ndarray:
 def _folder(name: str) -> Path:
     found = find_spec("sklearn")
     if found is None or not found.submodule_search_locations:
-        raise Refusal("this sample ships with scikit-learn, which is not installed here", where=f"sample://{name}",
-                      mend="pip install scikit-learn, or use sample://music_genres")  # fmt: skip
+        raise Refusal(
+            "this sample ships with scikit-learn, which is not installed here",
+            where=f"sample://{name}",
+            mend="pip install scikit-learn, or use sample://music_genres",
+        )
     return Path(found.submodule_search_locations[0]) / "datasets" / "data"

@@ -10,22 +10,44 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOODS = (
-    "blood grave cold shadow lost ritual smoke ghost", "night demon void curse black winter abyss witch",
-    "summer street crown block city gold flow crew", "sky dream horizon light ocean heaven sunrise angel",
-    "groove disco jack rhythm club sugar heat bounce", "jungle roller bassline liquid neuro amen break rush",
-    "drop bass boom festival hype vip flip wild", "warehouse machine acid modular concrete berlin loop pulse",
-    "goa forest shiva mantra fractal cosmic shaman portal", "rave warrior kick anthem legacy rebel fury power",
-    "love slow velvet honey baby tonight silk rose", "rage scream chainsaw slaughter riot venom skull razor",
-    "hustle boss money king chain brooklyn mic game", "tears letter broken suburb goodbye scars bedroom rain",
+    "blood grave cold shadow lost ritual smoke ghost",
+    "night demon void curse black winter abyss witch",
+    "summer street crown block city gold flow crew",
+    "sky dream horizon light ocean heaven sunrise angel",
+    "groove disco jack rhythm club sugar heat bounce",
+    "jungle roller bassline liquid neuro amen break rush",
+    "drop bass boom festival hype vip flip wild",
+    "warehouse machine acid modular concrete berlin loop pulse",
+    "goa forest shiva mantra fractal cosmic shaman portal",
+    "rave warrior kick anthem legacy rebel fury power",
+    "love slow velvet honey baby tonight silk rose",
+    "rage scream chainsaw slaughter riot venom skull razor",
+    "hustle boss money king chain brooklyn mic game",
+    "tears letter broken suburb goodbye scars bedroom rain",
     "heart dance forever party crazy girl summer star",
-)  # fmt: skip
+)
 """Eight words of each genre, genres in the order of `music_genres.GENRES`."""
 _NEUTRAL = (
     "one time day way life back again home run away stay fall rise over under high low red blue new old last first "
     "real true deep young free little big"
 )
-_CALLED = ("Underground Rap", "Dark Trap", "Hip Hop", "Trance", "Tech House", "Drum & Bass", "Trap", "Techno",
-           "Psytrance", "Hardstyle", "RnB", "Trap Metal", "Rap", "Emo", "Pop")  # fmt: skip
+_CALLED = (
+    "Underground Rap",
+    "Dark Trap",
+    "Hip Hop",
+    "Trance",
+    "Tech House",
+    "Drum & Bass",
+    "Trap",
+    "Techno",
+    "Psytrance",
+    "Hardstyle",
+    "RnB",
+    "Trap Metal",
+    "Rap",
+    "Emo",
+    "Pop",
+)
 _FORMS = ("Mix", "Mix", "Mix", "Set", "Session", "Classics", "Essentials", "Selection", "Podcast", "Favourites")
 _TAILS = ("2017", "2018", "2019", "2020", "Vol. 1", "Vol. 2", "Vol. 3", "(Live)", "| Best of", "", "", "")
 _ADDED = ("", "", "", "", "", "(Remix)", "(Intro)", "(Demo)", "Pt. 2", "II")
@@ -49,8 +71,9 @@ def titles(rng: np.random.Generator, label: np.ndarray, present: np.ndarray) -> 
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    called = pc.if_else(pa.array(rng.random(len(label)) < _CALLED_BY_NAME), pa.array(_CALLED).take(pa.array(label)),
-                        _words(rng, label))  # fmt: skip
+    called = pc.if_else(
+        pa.array(rng.random(len(label)) < _CALLED_BY_NAME), pa.array(_CALLED).take(pa.array(label)), _words(rng, label)
+    )
     parts = [_words(rng, label), called, _of(_FORMS, rng, len(label)), _of(_TAILS, rng, len(label))]
     return _joined(parts, present)
 

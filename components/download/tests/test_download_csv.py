@@ -198,13 +198,15 @@ def test_the_real_table_equals_what_pandas_reads(tmp_path):
 def test_random_tables_equal_what_pandas_reads(read, tmp_path):
     rng = np.random.default_rng(0)
     for _ in range(20):
-        frame = pd.DataFrame({
-            "integers": rng.integers(-(10**9), 10**9, 50),
-            "floats": rng.normal(size=50) * 10.0 ** rng.integers(-20, 20, 50),
-            "gaps": np.where(rng.random(50) < 0.3, np.nan, rng.integers(0, 9, 50)),
-            "text": ["".join(rng.choice(list('ab ",\n\r;é\t'), 6)) + "x" for _ in range(50)],
-            "truth": rng.random(50) < 0.5,
-        })  # fmt: skip
+        frame = pd.DataFrame(
+            {
+                "integers": rng.integers(-(10**9), 10**9, 50),
+                "floats": rng.normal(size=50) * 10.0 ** rng.integers(-20, 20, 50),
+                "gaps": np.where(rng.random(50) < 0.3, np.nan, rng.integers(0, 9, 50)),
+                "text": ["".join(rng.choice(list('ab ",\n\r;é\t'), 6)) + "x" for _ in range(50)],
+                "truth": rng.random(50) < 0.5,
+            }
+        )
         text = frame.to_csv(index=False, quoting=csv.QUOTE_ALL)
         read(text)
         expected = pd.read_csv(tmp_path / "source" / "t.csv")

@@ -12,10 +12,15 @@ from components.common.errors import Refusal
 from components.common.tables import read_table
 from components.download.download import download_file
 
-TABLE = pa.table({
-    "n": pa.array([1, None, 3]), "x": [0.5, 1.5, None], "t": ["a", None, "é"], "b": [True, False, None],
-    "d": pa.array([datetime.datetime(2026, 1, 31, 12), None, None], pa.timestamp("us")),
-})  # fmt: skip
+TABLE = pa.table(
+    {
+        "n": pa.array([1, None, 3]),
+        "x": [0.5, 1.5, None],
+        "t": ["a", None, "é"],
+        "b": [True, False, None],
+        "d": pa.array([datetime.datetime(2026, 1, 31, 12), None, None], pa.timestamp("us")),
+    }
+)
 
 
 def write_parquet(table, path, **options):

@@ -75,8 +75,13 @@ def test_the_music_is_learnable_but_not_perfectly(sample):
 
 def test_the_music_keeps_to_the_ranges_of_audio_features(sample):
     _, table = sample("music_genres")
-    ranges = {"loudness": (-35, 5), "tempo": (50, 250), "duration_ms": (20_000, 1_000_000), "time_signature": (1, 5),
-              "key": (0, 11)}  # fmt: skip
+    ranges = {
+        "loudness": (-35, 5),
+        "tempo": (50, 250),
+        "duration_ms": (20_000, 1_000_000),
+        "time_signature": (1, 5),
+        "key": (0, 11),
+    }
     for column in table.select_dtypes("number"):
         low, high = ranges.get(column, (0, 1))
         assert table[column].dropna().between(low, high).all(), column
@@ -100,9 +105,12 @@ def test_the_rentals_are_learnable_but_not_perfectly(sample):
 
 @pytest.mark.parametrize(
     ("name", "load", "target"),
-    [("iris", datasets.load_iris, "species"), ("wine", datasets.load_wine, "cultivar"),
-     ("diabetes", lambda: datasets.load_diabetes(scaled=False), "progression")],
-)  # fmt: skip
+    [
+        ("iris", datasets.load_iris, "species"),
+        ("wine", datasets.load_wine, "cultivar"),
+        ("diabetes", lambda: datasets.load_diabetes(scaled=False), "progression"),
+    ],
+)
 def test_a_bundled_table_is_that_of_scikit_learn(sample, name, load, target):
     _, table = sample(name)
     bunch = load()

@@ -59,8 +59,12 @@ def test_a_file_becomes_a_stamped_table(step, tmp_path):
     assert Path(table.path).is_file()
     checksum = resolve(str(tmp_path / "t.csv"), tmp_path / "store").checksum
     assert {key: value for key, value in table.metadata.items() if key != "digest"} == {
-        "rows": 2, "columns": 2, "source": str(tmp_path / "t.csv"), "source_sha256": checksum, "format": "csv",
-    }  # fmt: skip
+        "rows": 2,
+        "columns": 2,
+        "source": str(tmp_path / "t.csv"),
+        "source_sha256": checksum,
+        "format": "csv",
+    }
     assert metrics.metadata == {"rows": 2, "columns": 2, "bytes": 12} == record["scores"]
 
 

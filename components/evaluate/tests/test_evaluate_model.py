@@ -28,10 +28,15 @@ def houses(rows=400, seed=0):
     random = np.random.default_rng(seed)
     size = random.uniform(40, 300, rows)
     place = random.choice(["north", "south", "west"], rows, p=[0.3, 0.65, 0.05])
-    table = pd.DataFrame({
-        "size": np.where(place == "north", random.uniform(40, 300, rows), size), "rooms": (size // 40).round(),
-        "place": place, "price": size * 3, "kind": np.where(size > 200, "villa", np.where(size > 90, "house", "hut")),
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "size": np.where(place == "north", random.uniform(40, 300, rows), size),
+            "rooms": (size // 40).round(),
+            "place": place,
+            "price": size * 3,
+            "kind": np.where(size > 200, "villa", np.where(size > 90, "house", "hut")),
+        }
+    )
     table.loc[random.random(rows) < 0.3, "rooms"] = None
     return table
 
@@ -62,9 +67,13 @@ def written(tmp_path, pipelines):
         inputs = Schema([ColSpec("double", "size"), ColSpec("double", "rooms", required=False)])
         signature = ModelSignature(inputs, Schema([ColSpec("string" if task == "classification" else "double")]))
         mlflow.sklearn.save_model(
-            pipelines[task], str(tmp_path / "model"), signature=signature, pip_requirements=[], skops_trusted_types=[],
+            pipelines[task],
+            str(tmp_path / "model"),
+            signature=signature,
+            pip_requirements=[],
+            skops_trusted_types=[],
             serialization_format="cloudpickle",
-        )  # fmt: skip
+        )
         write_table(change(houses(seed=1)), tmp_path / "test")
         return [str(tmp_path / name) for name in ("model", "test", "report")]
 
@@ -75,12 +84,14 @@ def test_a_classifier_is_scored_on_the_rows_of_the_file(written, pipelines):
     found = evaluate_file(SECTIONS["classification"], *written("classification"))
     test = houses(seed=1)
     chance = pipelines["classification"].predict_proba(test)
-    assert found["metrics"] == pytest.approx({
-        "auc_macro_ovo": metrics.roc_auc_score(test["kind"], chance, multi_class="ovo"),
-        "f1_macro": metrics.f1_score(test["kind"], pipelines["classification"].predict(test), average="macro"),
-        "accuracy": metrics.accuracy_score(test["kind"], pipelines["classification"].predict(test)),
-        "log_loss": metrics.log_loss(test["kind"], chance),
-    })  # fmt: skip
+    assert found["metrics"] == pytest.approx(
+        {
+            "auc_macro_ovo": metrics.roc_auc_score(test["kind"], chance, multi_class="ovo"),
+            "f1_macro": metrics.f1_score(test["kind"], pipelines["classification"].predict(test), average="macro"),
+            "accuracy": metrics.accuracy_score(test["kind"], pipelines["classification"].predict(test)),
+            "log_loss": metrics.log_loss(test["kind"], chance),
+        }
+    )
     assert found["views"]["categories"] == ["house", "hut", "villa"] and sum(map(sum, found["views"]["matrix"])) == 400
 
 
@@ -115,17 +126,19 @@ def test_slices_have_the_scores_of_their_rows(pipelines):
     found = evaluate(EvaluateArgument(**SECTIONS["regression"]), pipelines["regression"], test)
     north = test[test["place"] == "north"]
     predicted = pipelines["regression"].predict(north)
-    assert found.slices["place"][0].scores == pytest.approx({
-        "r2": metrics.r2_score(north["price"], predicted),
-        "mae": metrics.mean_absolute_error(north["price"], predicted),
-        "rmse": metrics.root_mean_squared_error(north["price"], predicted),
-    })  # fmt: skip
+    assert found.slices["place"][0].scores == pytest.approx(
+        {
+            "r2": metrics.r2_score(north["price"], predicted),
+            "mae": metrics.mean_absolute_error(north["price"], predicted),
+            "rmse": metrics.root_mean_squared_error(north["price"], predicted),
+        }
+    )
 
 
 def test_each_class_is_a_slice_by_itself(pipelines):
     section = EvaluateArgument(**{**SECTIONS["classification"], "slices": []})
     found = evaluate(section, pipelines["classification"], houses(seed=1))
-    (title, classes), = found.slices.items()  # fmt: skip
+    ((title, classes),) = found.slices.items()
     assert title == "class of kind" and {one.name for one in classes} == {"hut", "house", "villa"}
     f1 = [one.scores["f1"] for one in classes]
     assert f1 == sorted(f1)
@@ -153,8 +166,15 @@ def test_a_class_without_rows_has_no_verdict():
 def test_the_report_shows_the_total_and_the_slices(written, tmp_path):
     evaluate_file(SECTIONS["classification"], *written("classification"))
     page = (tmp_path / "report").read_text()
-    for part in ("AUC (macro, one-vs-one)", "By class of kind", "By place", "Worse than the other rows: north.",
-                 "fewer than 30 rows", "Confusion matrix", "ROC curves"):  # fmt: skip
+    for part in (
+        "AUC (macro, one-vs-one)",
+        "By class of kind",
+        "By place",
+        "Worse than the other rows: north.",
+        "fewer than 30 rows",
+        "Confusion matrix",
+        "ROC curves",
+    ):
         assert part in page
 
 

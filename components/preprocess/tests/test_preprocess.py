@@ -230,8 +230,11 @@ def test_a_fill_that_does_not_fit_is_refused(clean, kind, value, words):
 
 
 def test_texts_are_joined_in_order_and_missing_ones_are_empty(clean):
-    table, _ = clean({"a": ["x", None, None], "b": ["y", "y", None]}, {"a": "text", "b": "categorical"},
-                     derive={"t": {"join": ["b", "a"], "separator": "-"}})  # fmt: skip
+    table, _ = clean(
+        {"a": ["x", None, None], "b": ["y", "y", None]},
+        {"a": "text", "b": "categorical"},
+        derive={"t": {"join": ["b", "a"], "separator": "-"}},
+    )
     assert table["t"].to_pylist() == ["y-x", "y-", "-"]
 
 
@@ -263,8 +266,9 @@ def test_derived_columns_can_be_bounded(clean):
 
 
 def test_rows_without_target_go_if_that_is_declared(clean):
-    table, counts = clean({"a": [1, 2, 3], "t": ["u", None, "v"]}, {"a": "numerical", "t": "categorical"}, "t",
-                          drop_missing_target=True)  # fmt: skip
+    table, counts = clean(
+        {"a": [1, 2, 3], "t": ["u", None, "v"]}, {"a": "numerical", "t": "categorical"}, "t", drop_missing_target=True
+    )
     assert table["a"].to_pylist() == [1, 3] and counts["removed_missing_target"] == 1
 
 
@@ -328,8 +332,13 @@ def test_the_music_is_cleaned_as_by_a_plain_script(clean):
         pytest.skip("the real table genres_mod.parquet is not on this machine")
     frame = pd.read_parquet(REAL / "genres_mod.parquet")
     columns = {column: "numerical" if frame[column].dtype.kind in "if" else "text" for column in frame}
-    table, counts = clean(pa.Table.from_pandas(frame), columns, "genre", fill={"title": "", "song_name": ""},
-                          derive={"text_feature": {"join": ["title", "song_name"]}})  # fmt: skip
+    table, counts = clean(
+        pa.Table.from_pandas(frame),
+        columns,
+        "genre",
+        fill={"title": "", "song_name": ""},
+        derive={"text_feature": {"join": ["title", "song_name"]}},
+    )
     plain = frame.drop_duplicates().reset_index(drop=True)
     plain["title"], plain["song_name"] = plain.title.fillna(""), plain.song_name.fillna("")
     plain["text_feature"] = plain.title + " " + plain.song_name

@@ -37,15 +37,17 @@ def split(tmp_path):
 
 def frame(rows=200, seed=0):
     rng = np.random.default_rng(seed)
-    return pd.DataFrame({
-        "id": np.arange(rows),
-        "label": rng.choice(["rare", "often", "Mid"], rows, p=[0.1, 0.6, 0.3]),
-        "place": rng.choice(["Bronx", "Queens"], rows, p=[0.15, 0.85]),
-        "day": pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 60, rows), "D"),
-        "host": rng.integers(0, 40, rows),
-        "price": rng.normal(100, 10, rows),
-        "flag": rng.random(rows) < 0.4,
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "id": np.arange(rows),
+            "label": rng.choice(["rare", "often", "Mid"], rows, p=[0.1, 0.6, 0.3]),
+            "place": rng.choice(["Bronx", "Queens"], rows, p=[0.15, 0.85]),
+            "day": pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 60, rows), "D"),
+            "host": rng.integers(0, 40, rows),
+            "price": rng.normal(100, 10, rows),
+            "flag": rng.random(rows) < 0.4,
+        }
+    )
 
 
 def plain(table, column, test_size=0.3, validation_size=0.3, seed=42):

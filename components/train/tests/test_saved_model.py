@@ -49,8 +49,15 @@ print(json.dumps(model.predict(rows.astype({"girth": float, "height": float})).t
 
 
 def saved(trained, table, folder, task="classification"):
-    return save_model(trained.pipeline, folder, raw=trained.plan.raw, optional=trained.optional, table=table, task=task,
-                      metadata={"task": task})  # fmt: skip
+    return save_model(
+        trained.pipeline,
+        folder,
+        raw=trained.plan.raw,
+        optional=trained.optional,
+        table=table,
+        task=task,
+        metadata={"task": task},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +113,14 @@ def test_it_has_a_signature_an_example_and_exact_requirements(folder, trained, t
     described = Model.load(str(folder))
     inputs = {column.name: (column.type.name, column.required) for column in described.signature.inputs}
     assert inputs == {
-        "girth": ("double", False), "height": ("double", True), "bark": ("string", False), "place": ("string", True),
-        "note": ("string", False), "by": ("string", False), "seen": ("string", False),
-    }  # fmt: skip
+        "girth": ("double", False),
+        "height": ("double", True),
+        "bark": ("string", False),
+        "place": ("string", True),
+        "note": ("string", False),
+        "by": ("string", False),
+        "seen": ("string", False),
+    }
     assert [column.type.name for column in described.signature.outputs] == ["string"]
     example = described.load_input_example(str(folder))
     assert len(example) == 2 and example["girth"].tolist() == pytest.approx(table["girth"].head(2).tolist())
@@ -167,8 +179,15 @@ def test_saving_again_replaces_the_folder_and_a_failure_leaves_the_old_one(train
 
     broken = Pipeline([("features", trained.pipeline.named_steps["features"]), ("model", Unwritable())])
     with pytest.raises(OSError, match="No space left"):
-        save_model(broken, tmp_path / "model", raw=trained.plan.raw, optional=trained.optional, table=table,
-                   task="classification", metadata={})  # fmt: skip
+        save_model(
+            broken,
+            tmp_path / "model",
+            raw=trained.plan.raw,
+            optional=trained.optional,
+            table=table,
+            task="classification",
+            metadata={},
+        )
     assert os.listdir(tmp_path) == ["model"] and sorted(os.listdir(tmp_path / "model")) == before
 
 

@@ -27,9 +27,14 @@ def test_by_default_all_is_used_but_identifiers_the_target_and_joined_texts(make
     assert list(asked.features) == ["girth", "height", "bark", "place", "seen", "remark", "slim", "gap"]
     assert asked.features["remark"] == "text" and asked.features["slim"] == "numerical"
     assert asked.raw == {
-        "girth": "numerical", "height": "numerical", "bark": "categorical", "place": "categorical", "note": "text",
-        "by": "text", "seen": "date",
-    }  # fmt: skip
+        "girth": "numerical",
+        "height": "numerical",
+        "bark": "categorical",
+        "place": "categorical",
+        "note": "text",
+        "by": "text",
+        "seen": "date",
+    }
 
 
 def test_the_columns_to_use_can_be_named(make_section):

@@ -54,8 +54,15 @@ def test_importance_of_a_model_without_one_is_what_shuffling_costs(make_section,
 def test_the_report_shows_scores_pictures_and_features(make_section, written, tmp_path):
     train_file(as_sent(make_section()), *written)
     page = (tmp_path / "report").read_text()
-    for part in ("AUC (macro, one-vs-one)", "Confusion matrix", "ROC curves", "Importance of columns", "remark",
-                 "note + by", "n_estimators"):  # fmt: skip
+    for part in (
+        "AUC (macro, one-vs-one)",
+        "Confusion matrix",
+        "ROC curves",
+        "Importance of columns",
+        "remark",
+        "note + by",
+        "n_estimators",
+    ):
         assert part in page
     train_file(as_sent(make_section("regression")), *written)
     page = (tmp_path / "report").read_text()
@@ -83,9 +90,20 @@ def test_a_class_that_the_validation_split_lacks_is_said_in_the_report(make_sect
         (lambda t: t.assign(girth="thick"), r"column girth \(numerical\)"),
         (lambda t: t.iloc[:0], "no rows"),
     ],
-    ids=["no-column", "no-target", "constant-target", "missing-target", "empty-number", "empty-category", "empty-text",
-         "empty-date", "infinite", "text-for-number", "no-rows"],
-)  # fmt: skip
+    ids=[
+        "no-column",
+        "no-target",
+        "constant-target",
+        "missing-target",
+        "empty-number",
+        "empty-category",
+        "empty-text",
+        "empty-date",
+        "infinite",
+        "text-for-number",
+        "no-rows",
+    ],
+)
 def test_a_table_that_cannot_be_learnt_from_is_refused(make_section, table, held_out, change, problem):
     with pytest.raises(Refusal, match=problem):
         train(make_section(), change(table), held_out)
@@ -125,8 +143,12 @@ def test_the_step_leaves_a_model_views_and_a_record(make_section, call, tmp_path
     assert code == 0 and record["status"] == "FINISHED"
     described = made["model"].metadata
     assert {**described, "digest": ""} == {
-        "framework": "scikit-learn", "model": "random_forest", "task": "classification", "target": "kind", "digest": "",
-    }  # fmt: skip
+        "framework": "scikit-learn",
+        "model": "random_forest",
+        "task": "classification",
+        "target": "kind",
+        "digest": "",
+    }
     assert set(made["metrics"].metadata) == {"auc_macro_ovo", "f1_macro", "accuracy", "log_loss"}
     assert record["scores"] == {f"validation_{name}": value for name, value in made["metrics"].metadata.items()}
     rows = made["curves"].metadata["confusionMatrix"]["rows"]
@@ -136,8 +158,9 @@ def test_the_step_leaves_a_model_views_and_a_record(make_section, call, tmp_path
     assert [item["name"] for item in record["inputs"]] == ["train_table", "validation_table"]
     assert record["parameters"]["n_estimators"] == "10.0"
     assert record["files"] == [
-        [str(tmp_path / "report"), "reports", "train.html"], [str(tmp_path / "model"), "", "model"],
-    ]  # fmt: skip
+        [str(tmp_path / "report"), "reports", "train.html"],
+        [str(tmp_path / "model"), "", "model"],
+    ]
 
 
 def test_two_classes_have_a_roc_curve_and_numbers_have_no_views(make_section, call, tmp_path, table):

@@ -9,10 +9,30 @@ from components.common.sections import TrainArgument
 from components.common.targets import target_values
 from components.train.train import train
 
-AUDIO = ["danceability", "energy", "key", "loudness", "mode", "speechiness", "acousticness", "instrumentalness",
-         "liveness", "valence", "tempo", "duration_ms", "time_signature"]  # fmt: skip
-COUNTS = ["latitude", "longitude", "minimum_nights", "number_of_reviews", "reviews_per_month",
-          "calculated_host_listings_count", "availability_365"]  # fmt: skip
+AUDIO = [
+    "danceability",
+    "energy",
+    "key",
+    "loudness",
+    "mode",
+    "speechiness",
+    "acousticness",
+    "instrumentalness",
+    "liveness",
+    "valence",
+    "tempo",
+    "duration_ms",
+    "time_signature",
+]
+COUNTS = [
+    "latitude",
+    "longitude",
+    "minimum_nights",
+    "number_of_reviews",
+    "reviews_per_month",
+    "calculated_host_listings_count",
+    "availability_365",
+]
 
 
 def dealt(table, strata):
@@ -31,13 +51,25 @@ def reached(section, splits):
 
 def test_music_reaches_an_auc_of_0_952(real_table):
     table = real_table("genres_mod.parquet").drop_duplicates(ignore_index=True).fillna({"title": "", "song_name": ""})
-    section = TrainArgument.model_validate({
-        "target": "genre", "task": "classification",
-        "columns": {**dict.fromkeys(AUDIO, "numerical"), "genre": "categorical", "song_name": "text", "title": "text"},
-        "derive": {"text_feature": {"join": ["title", "song_name"]}},
-        "model": "random_forest", "n_estimators": 100, "max_depth": 20, "min_samples_leaf": 4,
-        "class_weight": "balanced", "features": {"text": {"max_features": 20}},
-    })  # fmt: skip
+    section = TrainArgument.model_validate(
+        {
+            "target": "genre",
+            "task": "classification",
+            "columns": {
+                **dict.fromkeys(AUDIO, "numerical"),
+                "genre": "categorical",
+                "song_name": "text",
+                "title": "text",
+            },
+            "derive": {"text_feature": {"join": ["title", "song_name"]}},
+            "model": "random_forest",
+            "n_estimators": 100,
+            "max_depth": 20,
+            "min_samples_leaf": 4,
+            "class_weight": "balanced",
+            "features": {"text": {"max_features": 20}},
+        }
+    )
     assert reached(section, dealt(table, "genre"))["auc_macro_ovo"] >= 0.952
 
 
@@ -47,15 +79,26 @@ def test_rentals_reach_an_r2_of_0_565_and_an_mae_of_33_8(real_table):
     for name, bounds in inside.items():
         table = table[table[name].between(*bounds)]
     table = table.assign(last_review=pd.to_datetime(table["last_review"]))
-    section = TrainArgument.model_validate({
-        "target": "price", "task": "regression",
-        "columns": {
-            "name": "text", "neighbourhood_group": "categorical", "neighbourhood": "categorical",
-            "room_type": "categorical", **dict.fromkeys(COUNTS, "numerical"), "last_review": "date",
-            "price": "numerical",
-        },
-        "model": "random_forest", "n_estimators": 100, "max_depth": 20, "min_samples_leaf": 2, "max_features": 0.33,
-        "features": {"text": {"max_features": 200}, "categorical": {"encode": "ordinal"}},
-    })  # fmt: skip
+    section = TrainArgument.model_validate(
+        {
+            "target": "price",
+            "task": "regression",
+            "columns": {
+                "name": "text",
+                "neighbourhood_group": "categorical",
+                "neighbourhood": "categorical",
+                "room_type": "categorical",
+                **dict.fromkeys(COUNTS, "numerical"),
+                "last_review": "date",
+                "price": "numerical",
+            },
+            "model": "random_forest",
+            "n_estimators": 100,
+            "max_depth": 20,
+            "min_samples_leaf": 2,
+            "max_features": 0.33,
+            "features": {"text": {"max_features": 200}, "categorical": {"encode": "ordinal"}},
+        }
+    )
     scores = reached(section, dealt(table, "neighbourhood_group"))
     assert scores["r2"] >= 0.565 and scores["mae"] <= 33.8

@@ -31,9 +31,16 @@ def trees(rows=300, seed=0):
 
 
 KINDS = {
-    "id": "identifier", "girth": "numerical", "height": "numerical", "bark": "categorical", "place": "categorical",
-    "note": "text", "by": "text", "seen": "date", "kind": "categorical",
-}  # fmt: skip
+    "id": "identifier",
+    "girth": "numerical",
+    "height": "numerical",
+    "bark": "categorical",
+    "place": "categorical",
+    "note": "text",
+    "by": "text",
+    "seen": "date",
+    "kind": "categorical",
+}
 DERIVE = {
     "remark": {"join": ["note", "by"], "separator": " "},
     "slim": {"ratio": ("height", "girth")},
@@ -46,8 +53,13 @@ def section(task="classification", **changes):
     columns = dict(KINDS)
     if task == "regression":
         columns["age"] = "numerical"
-    base = {"task": task, "target": "kind" if task == "classification" else "age", "columns": columns,
-            "derive": DERIVE, "model": "random_forest"}  # fmt: skip
+    base = {
+        "task": task,
+        "target": "kind" if task == "classification" else "age",
+        "columns": columns,
+        "derive": DERIVE,
+        "model": "random_forest",
+    }
     if changes.get("model", "random_forest") == "random_forest":
         base["n_estimators"] = 10
     return TrainArgument.model_validate({**base, **changes})

@@ -65,9 +65,19 @@ def test_missing_values_and_constant_columns_are_drawn():
         (lambda t: t.assign(**{"petal width (cm)": np.nan}), {}, "has no value in any row"),
         (lambda t: t.assign(**{"petal width (cm)": "wide"}), {}, "is no number"),
     ],
-    ids=["perplexity", "few-rows", "no-numbers", "no-columns", "misspelt", "absent", "no-target", "infinite", "empty",
-         "text"],
-)  # fmt: skip
+    ids=[
+        "perplexity",
+        "few-rows",
+        "no-numbers",
+        "no-columns",
+        "misspelt",
+        "absent",
+        "no-target",
+        "infinite",
+        "empty",
+        "text",
+    ],
+)
 def test_what_cannot_be_drawn_is_refused(change, section, problem):
     with pytest.raises(Refusal, match=problem):
         embed(TsneArgument(**{**SECTION, **section}), change(iris()))
