@@ -23,6 +23,8 @@ from tabpipe.workspace import home, read_json, write_json
 
 POLL = 0.02
 """Seconds between two looks for new records."""
+_ABOUT_TO_BE = 60.0
+"""Seconds within which a run's folder gets its open.json."""
 _STATUS = {"succeeded": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 
 
@@ -55,11 +57,19 @@ def follow(folder: Path) -> None:
 
 
 def flush() -> int:
-    """Writes all that earlier runs have left; returns the number of runs."""
-    folders = sorted(path for path in spool().glob("*") if path.is_dir())
+    """Writes all that runs which are over have left; returns the number of runs."""
+    folders = [path for path in sorted(spool().glob("*")) if path.is_dir() and _over(path)]
     for folder in folders:
         follow(folder)
     return len(folders)
+
+
+def _over(folder: Path) -> bool:
+    """Whether a run has ended; one that is under way is followed by a tracker of its own."""
+    opened = read_json(folder / "open.json", None)
+    if opened is None:  # never opened, or about to be
+        return time.time() - folder.stat().st_mtime > _ABOUT_TO_BE
+    return (folder / "close.json").is_file() or not _alive(opened["pid"])
 
 
 class _Writer:
@@ -70,24 +80,20 @@ class _Writer:
 
         self.folder, self.opened = folder, opened
         os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
-        self.client = MlflowClient()
         state = read_json(folder / "state.json", {})
-        self.experiment = state.get("experiment") or self._experiment(opened["use_case"])
+        with _first_come(home() / "mlflow.lock"):  # two trackers must not create the same store or experiment
+            self.client = MlflowClient()
+            self.experiment = state.get("experiment") or self._experiment(opened["use_case"])
         self.parent = state.get("parent") or self._create(opened["run_id"], opened["started"], opened["tags"])
         write_json(folder / "state.json", {"experiment": self.experiment, "parent": self.parent})
         os.environ["MLFLOW_EXPERIMENT_ID"] = self.experiment
 
     def _experiment(self, name: str) -> str:
-        from mlflow.exceptions import MlflowException
-
         found = self.client.get_experiment_by_name(name)
         if found is not None:
             return found.experiment_id
         local = tracking_uri().startswith("sqlite")
-        try:
-            return self.client.create_experiment(name, (home() / "mlartifacts" / name).as_uri() if local else None)
-        except MlflowException:  # another run was quicker
-            return self.client.get_experiment_by_name(name).experiment_id
+        return self.client.create_experiment(name, (home() / "mlartifacts" / name).as_uri() if local else None)
 
     def _create(self, name: str, started: float, tags: dict[str, str]) -> str:
         return self.client.create_run(self.experiment, int(started * 1000), tags, name).info.run_id
@@ -158,6 +164,14 @@ def _alone(folder: Path) -> Iterator[bool]:
         yield folder.exists()
     finally:
         os.close(lock)
+
+
+@contextlib.contextmanager
+def _first_come(path: Path) -> Iterator[None]:
+    """Lets one process at a time into the block."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _alive(pid: int) -> bool:
