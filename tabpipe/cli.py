@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -18,6 +19,8 @@ _RUN_EXAMPLE = """example:
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns its exit code: 0 done, 1 failed, 2 not accepted, 130 interrupted."""
     options = _parse(arguments)
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # ended like Ctrl-C: in order
+        signal.signal(ending, signal.default_int_handler)
     try:
         return options.command(options)
     except Refusal as refusal:

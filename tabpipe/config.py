@@ -142,9 +142,16 @@ class UseCase(Section):
         return arguments
 
 
+_TAKEN = ("kfp", "mlartifacts", "mlflow.db", "mlflow.lock", "pictures", "spool", "spool-unwritten", "store")
+"""Names in the folder of outputs that no use case can have."""
+
+
 def find_config(name: str) -> Path:
     """The YAML file of a use case, by its name under config/ or by its path."""
     path = Path(name)
+    if path.stem in _TAKEN or path.stem.startswith("."):
+        taken = f"these names are taken: {', '.join(_TAKEN)}"
+        raise Refusal(f"a use case cannot be called {path.stem!r}", where=name, rule=taken, mend="rename the file")
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
             raise Refusal("the config does not exist", where=name)

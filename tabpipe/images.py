@@ -19,6 +19,7 @@ STEPS = ("download", "preprocess", "check_data", "segregate", "train", "evaluate
 BASE = "base"
 """The image that all steps stand on."""
 
+_NOT_CODE = (".md", ".pyc", ".in", ".txt", ".swp", ".orig", ".rej")
 _NOT_IN_IMAGE = {"tests", "__pycache__"}
 
 
@@ -51,9 +52,9 @@ def _sources(folder: Path) -> list[Path]:
         path
         for path in sorted(folder.rglob("*"))
         if path.is_file()
-        and path.suffix not in (".md", ".pyc", ".in")
-        and not path.name.startswith(".")
-        and not _NOT_IN_IMAGE.intersection(path.relative_to(folder).parts)
+        and path.suffix not in _NOT_CODE
+        and not path.name.endswith("~")
+        and not any(part in _NOT_IN_IMAGE or part.startswith(".") for part in path.relative_to(folder).parts)
     ]
 
 

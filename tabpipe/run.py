@@ -22,9 +22,11 @@ from tabpipe.screen import Screen, shorter
 from tabpipe.selection import parents_of, prune, select
 from tabpipe.summary import summarise, tell
 from tabpipe.words import failure, note
-from tabpipe.workspace import Workspace, home, link_or_copy, link_tree, point, write_json
+from tabpipe.workspace import Workspace, home, link_or_copy, link_tree, point, usable_home, write_json
 
 ENDED_BY_SIGNAL = 130
+TRACKING_PATIENCE = 30.0
+"""Seconds that a run waits for MLflow at its end."""
 
 
 @dataclass
@@ -64,6 +66,8 @@ class Run:
         self.tracking: int | None = None
         self.reference = ""
         self.checksum = ""
+        self.parents: dict[str, list[str]] = {}
+        self.chosen: frozenset[str] = frozenset()
 
     def execute(self) -> int:
         """Runs the pipeline, tells of it on the screen, in MLflow and in the run's folder; returns the exit code."""
@@ -111,7 +115,11 @@ class Run:
             self.checksum = self.workspace.last.get("checksum", "")
         else:
             self.screen.started("download")
-            self.checksum = resolve(self.use_case.download.source, home() / "store", in_words(self._progress)).checksum
+            source = self.use_case.download.source
+            self.checksum = resolve(source, home() / "store", in_words(self._progress)).checksum
+            # From here on the bytes are known by their checksum; what a URL holds of secrets goes no further.
+            self.use_case.download.source = redact(source)
+            arguments = self.use_case.arguments()
         self.reference = "" if self.use_case.check_data.drift.reference else self.workspace.reference_for(self.checksum)
         parameters = {
             **arguments,
@@ -128,8 +136,10 @@ class Run:
         from tabpipe.pipelines import training_spec
 
         spec = training_spec("tsne" in arguments)
-        selection = select(parents_of(spec), self.options.steps, self.options.start)
-        frozen = self._frozen_keys(selection.frozen)
+        self.parents = parents_of(spec)
+        selection = select(self.parents, self.options.steps, self.options.start)
+        self.chosen = selection.run
+        frozen = self.workspace.frozen_keys(selection, self.parents)
         prune(spec, selection)
         session = Session(
             root=home() / "kfp",
@@ -147,7 +157,7 @@ class Run:
         )
         succeeded = run_pipeline(spec, parameters, session, self.workspace.log("engine"))
         if succeeded and selection.whole:
-            self.workspace.finished(fingerprint, self.checksum)
+            self.workspace.finished(fingerprint)
         return succeeded
 
     def _docker(self, steps: frozenset[str]) -> Any:
@@ -172,17 +182,6 @@ class Run:
         chosen = self.options.steps or ([self.options.start] if self.options.start else ["download"])
         return "download" not in chosen
 
-    def _frozen_keys(self, steps: frozenset[str]) -> dict[str, str]:
-        keys = self.workspace.last.get("keys", {})
-        for step in steps:
-            if step not in keys:
-                raise Refusal(
-                    f"{step} has no outputs from an earlier run to take",
-                    where="command line",
-                    mend=f"run the whole pipeline once, or add {step} to --steps",
-                )
-        return {step: keys[step] for step in steps}
-
     def _warm(self) -> warm.Warm | None:
         if self.warm is None and self.options.on == "local" and warm.available():
             self.warm = warm.Warm(self.workspace.log("engine"))
@@ -206,11 +205,14 @@ class Run:
 
     def _ended(self, step: str, key: str, outputs: dict[str, Any], cached: bool) -> None:
         self.outputs[step] = outputs
-        self.workspace.remember(step, key)
+        if step in self.chosen:
+            self.workspace.remember(step, key, self.parents[step])
+        if step == "download" and step in self.chosen:
+            self.workspace.note_checksum(self.checksum)
         for value in outputs.values():
             if getattr(value, "schema_title", "") == "system.HTML":
                 self._keep_report(step, Path(value.uri))
-        if step == "check_data" and not cached:
+        if step == "check_data" and step in self.chosen:
             accepted = outputs["accepted"]
             self.workspace.accept(self.checksum, Path(accepted.path), accepted.metadata["digest"], self.reference)
         self.screen.ended(step, "succeeded", key=key, cached=cached, note=note(step, outputs))
@@ -249,7 +251,9 @@ class Run:
         if summary["state"] == "succeeded" and ran and self.warm is not None:
             self._start_tracker()
         if self.tracking is not None and self.warm is not None:
-            self.warm.wait(self.tracking)
+            ended = self.warm.wait(self.tracking, TRACKING_PATIENCE)
+            if ended is None or ended["exit"]:
+                self.screen.say("  MLflow could not be written; the next run or `make ui` tries again")
         else:
             # Nobody waits for MLflow to hear of a refusal, or of a run that was cached throughout.
             wait = summary["state"] == "succeeded" and ran
@@ -262,6 +266,7 @@ def run(options: Options) -> int:
     if options.source is not None:
         overrides.append(f"download.source={json.dumps(options.source)}")
     use_case = load(options.config, overrides)
+    usable_home()
     address = parse(use_case.download.source)
     if address.kind == "path":
         use_case.download.source = os.path.abspath(address.target)  # a step may run in another folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -78,7 +79,7 @@ class Screen:
         step.seconds = 0.0 if cached else round(time.time() - step.started, 3)
         step.state, step.cached, step.key, step.note = state, cached, key, note
         if self._live is None:
-            print(step.line(), file=self.out, flush=True)
+            self.say(step.line())
 
     def close(self) -> None:
         """Ends the live display; steps that did not run become skipped."""
@@ -90,8 +91,11 @@ class Screen:
             self._live = None
 
     def say(self, text: str = "") -> None:
-        """Prints a line."""
-        print(text, file=self.out, flush=True)
+        """Prints a line. Where nobody reads any more (`| head`), the run goes on in silence."""
+        try:
+            print(text, file=self.out, flush=True)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.out.fileno())
 
     def _render(self) -> Any:
         from rich.console import Group

@@ -43,7 +43,7 @@ def summarise(run: Run, state: str) -> dict[str, Any]:
         "seconds": round(time.time() - run.started, 3),
         "source": redact(run.use_case.download.source),
         "checksum": run.checksum,
-        "overrides": run.options.overrides,
+        "overrides": [f"{key}={redact(value)}" for key, _, value in (o.partition("=") for o in run.options.overrides)],
         "steps": [
             {"name": step.name, "state": step.state, "seconds": step.seconds, "cached": step.cached}
             for step in run.screen.steps.values()

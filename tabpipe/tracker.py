@@ -13,16 +13,23 @@ import os
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from components.common import tracking
+from components.common.tables import written_whole
 from tabpipe.spool import COMMIT, spool
 from tabpipe.workspace import home, read_json, write_json
 
+QUICK = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+"""How soon to give up on a server that does not answer: the spool keeps the run, and nobody should wait for minutes."""
 POLL = 0.02
 """Seconds between two looks for new records."""
+_NO_RECORDS = ("open", "close", "state", "tries")
+_TRIES = 5
+"""How often a run is tried to be written before it is set aside."""
 _ABOUT_TO_BE = 60.0
 """Seconds within which a run's folder gets its open.json."""
 _STATUS = {"succeeded": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
@@ -31,6 +38,20 @@ _STATUS = {"succeeded": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 def tracking_uri() -> str:
     """The tracking store: MLFLOW_TRACKING_URI, or SQLite beside the outputs."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+
+
+def ensure_store() -> None:
+    """Makes the SQLite store beside the outputs, whole or not at all: MLflow cannot mend one that it half made."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    file = home() / "mlflow.db"
+    if tracking_uri() != f"sqlite:///{file}" or file.is_file():
+        return
+    with _first_come(home() / "mlflow.lock"):
+        if not file.is_file():
+            with written_whole(file) as beside:
+                store = SqlAlchemyStore(f"sqlite:///{beside}", (home() / "mlartifacts").as_uri())
+                store._dispose_engine()
 
 
 def follow(folder: Path) -> None:
@@ -60,8 +81,22 @@ def flush() -> int:
     """Writes all that runs which are over have left; returns the number of runs."""
     folders = [path for path in sorted(spool().glob("*")) if path.is_dir() and _over(path)]
     for folder in folders:
-        follow(folder)
+        try:
+            follow(folder)
+        except Exception:
+            traceback.print_exc()
+            _set_aside(folder)
     return len(folders)
+
+
+def _set_aside(folder: Path) -> None:
+    """Counts a failure to write a run; after the last try it goes where no tracker looks, for a person to see."""
+    tries = read_json(folder / "tries.json", 0) + 1
+    write_json(folder / "tries.json", tries)
+    if tries >= _TRIES:
+        unwritten = home() / "spool-unwritten"
+        unwritten.mkdir(exist_ok=True)
+        folder.rename(unwritten / folder.name)
 
 
 def _over(folder: Path) -> bool:
@@ -81,7 +116,8 @@ class _Writer:
         self.folder, self.opened = folder, opened
         os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
         state = read_json(folder / "state.json", {})
-        with _first_come(home() / "mlflow.lock"):  # two trackers must not create the same store or experiment
+        ensure_store()
+        with _first_come(home() / "mlflow.lock"):  # two trackers must not create the same experiment
             self.client = MlflowClient()
             self.experiment = state.get("experiment") or self._experiment(opened["use_case"])
         self.parent = state.get("parent") or self._create(opened["run_id"], opened["started"], opened["tags"])
@@ -106,7 +142,7 @@ class _Writer:
 
     def write_ended_steps(self) -> None:
         """Writes the records that have come, in the order in which their steps began."""
-        files = (path for path in self.folder.glob("*.json") if path.stem not in ("open", "close", "state"))
+        files = (path for path in self.folder.glob("*.json") if path.stem not in _NO_RECORDS)
         records = [(read_json(path, None), path) for path in files]
         for value, path in sorted(((v, p) for v, p in records if v), key=lambda pair: pair[0]["started"]):
             self._write_step(tracking.Record(**value))
@@ -186,6 +222,8 @@ def _alive(pid: int) -> bool:
 
 if __name__ == "__main__":
     os.nice(5)  # the steps, which run beside it, come first
+    for variable, value in QUICK.items():
+        os.environ.setdefault(variable, value)
     for name in sys.argv[1:]:
         follow(Path(name))
     flush()

@@ -14,6 +14,7 @@ from tabpipe.workspace import home
 def serve(port: int) -> int:
     """Serves MLflow on 127.0.0.1 until interrupted; returns its exit code."""
     home().mkdir(parents=True, exist_ok=True)
+    tracker.ensure_store()
     tracker.flush()
     print(f"MLflow: http://127.0.0.1:{port}  (Ctrl-C ends it)", flush=True)
     command = [

@@ -18,11 +18,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
+from components.common.errors import Refusal, no_space
 from components.common.tables import written_whole
 from tabpipe.images import ROOT
+from tabpipe.selection import Selection
 
 _KEPT_REFERENCES = 5
 
@@ -30,6 +33,34 @@ _KEPT_REFERENCES = 5
 def home() -> Path:
     """The folder for all outputs: TABPIPE_HOME, or output/ in the project."""
     return Path(os.environ.get("TABPIPE_HOME") or ROOT / "output").absolute()
+
+
+def usable_home() -> Path:
+    """The folder for all outputs, made if absent.
+
+    Raises:
+        Refusal: Nothing can be written there, or its name is one that a database URL cannot hold.
+    """
+    folder = home()
+    if found := set("#?%") & set(str(folder)):
+        raise Refusal(
+            f"outputs cannot go to a folder with {' '.join(sorted(found))} in its path",
+            where=str(folder),
+            mend="set TABPIPE_HOME to another one",
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if no_space(error):
+            raise
+        raise Refusal(
+            f"outputs cannot be written ({error.strerror})",
+            where=str(folder),
+            mend="set TABPIPE_HOME to a folder that you may write to",
+        ) from None
+    return folder
 
 
 def read_json(path: Path, default: Any) -> Any:
@@ -81,14 +112,55 @@ class Workspace:
         """The log of a step of this run."""
         return self.run / "logs" / f"{step}.log"
 
-    def remember(self, step: str, key: str) -> None:
-        """Notes the cache key of a step's good outputs, for later runs of single steps."""
-        self.last.setdefault("keys", {})[step] = key
+    def remember(self, step: str, key: str, parents: list[str]) -> None:
+        """Notes the cache key of a step's good outputs, and of those that they were made from."""
+        keys, made_from = self.last.setdefault("keys", {}), self.last.setdefault("made_from", {})
+        keys[step] = key
+        made_from[step] = {}
+        for parent in parents:
+            made_from[step] |= {**made_from.get(parent, {}), parent: keys.get(parent)}
         write_json(self.root / "last.json", self.last)
 
-    def finished(self, fingerprint: str, checksum: str) -> None:
-        """Notes that a whole run with this fingerprint, on data of this checksum, has ended well."""
-        self.last.update(fingerprint=fingerprint, checksum=checksum)
+    def frozen_keys(self, selection: Selection, parents: dict[str, list[str]]) -> dict[str, str]:
+        """The cache keys of the outputs that stand for those of steps that do not run.
+
+        Args:
+            selection: What runs and what is frozen.
+            parents: Step to the steps whose outputs it reads.
+
+        Raises:
+            Refusal: A step has no outputs yet; or a step that runs would be given outputs that do not belong
+                together, such as a model and the test rows of another split.
+        """
+        keys, made_from = self.last.get("keys", {}), self.last.get("made_from", {})
+        for step in selection.frozen:
+            if step not in keys:
+                raise Refusal(
+                    f"{step} has no outputs from an earlier run to take",
+                    where="command line",
+                    mend=f"run the whole pipeline once, or add {step} to --steps",
+                )
+        for step in selection.run:
+            given = [parent for parent in parents[step] if parent in selection.frozen]
+            for parent in given:
+                for other in given:
+                    if made_from.get(parent, {}).get(other, keys[other]) != keys[other]:
+                        raise Refusal(
+                            f"{step} would be given outputs that do not belong together: those of {parent} were made "
+                            f"from other outputs of {other} than its latest",
+                            where="command line",
+                            mend=f"--from {parent}",
+                        )
+        return {step: keys[step] for step in selection.frozen}
+
+    def note_checksum(self, checksum: str) -> None:
+        """Notes what the outputs of download are of."""
+        self.last["checksum"] = checksum
+        write_json(self.root / "last.json", self.last)
+
+    def finished(self, fingerprint: str) -> None:
+        """Notes that a whole run with this fingerprint has ended well."""
+        self.last["fingerprint"] = fingerprint
         write_json(self.root / "last.json", self.last)
 
     def reference_for(self, checksum: str) -> str:
@@ -111,11 +183,14 @@ class Workspace:
         """Notes that a table passed its checks; it is the reference of the next other data."""
         accepted = read_json(self.root / "accepted.json", [])
         kept = self.root / "accepted" / f"{digest}.parquet"
+        entry = {"checksum": checksum, "table": str(kept), "reference": reference}
+        if accepted and accepted[-1] == entry and kept.is_file():
+            return
         if accepted and accepted[-1]["checksum"] == checksum:
             accepted.pop()
         if not kept.is_file():
             link_or_copy(table, kept)
-        accepted.append({"checksum": checksum, "table": str(kept), "reference": reference})
+        accepted.append(entry)
         write_json(self.root / "accepted.json", accepted[-_KEPT_REFERENCES:])
         used = {Path(path) for entry in accepted[-_KEPT_REFERENCES:] for path in (entry["table"], entry["reference"])}
         for old in set(kept.parent.glob("*.parquet")) - used:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -41,11 +42,11 @@ class Record:
             if isinstance(value, dict):
                 self.params(value, f"{name}.")
             else:
-                self.parameters[name] = value if isinstance(value, str) else json.dumps(value, default=str)
+                self.parameters[_name(name)] = value if isinstance(value, str) else json.dumps(value, default=str)
 
     def metrics(self, values: dict[str, float], prefix: str = "") -> None:
         """Notes metrics."""
-        self.scores.update({f"{prefix}{key}": float(value) for key, value in values.items()})
+        self.scores.update({_name(f"{prefix}{key}"): float(value) for key, value in values.items()})
 
     def used(self, name: str, artifact: Any) -> None:
         """Links an input artifact: its name, where it is, and the digest its maker stamped on it."""
@@ -63,6 +64,12 @@ class Record:
     def file(self, path: str, folder: str = "", name: str = "") -> None:
         """Notes a file to keep with the run, in a folder of its artifacts, under another name if one is given."""
         self.files.append([str(path), folder, name or os.path.basename(str(path))])
+
+
+def _name(text: str) -> str:
+    """A name that MLflow accepts: of letters, digits and `_-.: `, nothing like a path, at most 250 characters."""
+    plain = re.sub(r"[^\w.\-: ]", "_", text[:250], flags=re.ASCII)
+    return re.sub(r"^\.|\.{2,}|\.$", "_", plain) or "_"
 
 
 def keep(record: Record) -> None:

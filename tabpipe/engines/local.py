@@ -7,6 +7,8 @@ that runs a step's command. Everything else (order, retries, inputs and outputs)
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import json
 import logging
 import os
@@ -15,6 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from components.common.errors import Refusal
 from components.common.tracking import SPOOL
 from tabpipe.engines.kfp_light import local
 from tabpipe.engines.warm import Warm, step_environment
+from tabpipe.workspace import read_json, write_json
 
 from kfp.local import cache, pipeline_orchestrator, status, subprocess_task_handler  # isort: skip  # after kfp_light
 
@@ -70,6 +74,8 @@ class SessionCache(cache.LocalCache):
     def compute_key(self, component_name: str, *args: Any, **kwargs: Any) -> str:
         """The key of a task; kfp asks for it when the task's turn has come."""
         key = super().compute_key(component_name, *args, **kwargs)
+        if self.session.docker is None:  # an image holds its packages; this environment can change under its name
+            key = hashlib.sha256(f"{key} {_environment()}".encode()).hexdigest()
         step = component_name.removeprefix("comp-").replace("-", "_")
         self.steps[key] = step
         self.session.on_start(step)
@@ -82,6 +88,8 @@ class SessionCache(cache.LocalCache):
             return None
         frozen = self.session.frozen.get(step)
         outputs = super().get(frozen or key)
+        if outputs is not None and self._damaged(frozen or key, outputs):
+            outputs = None
         if frozen is not None and outputs is None:
             raise Refusal(f"the outputs of {step} from an earlier run are gone", mend=f"run it again: --from {step}")
         if outputs is not None:
@@ -89,13 +97,40 @@ class SessionCache(cache.LocalCache):
         return outputs
 
     def put(self, key: str, outputs: Outputs) -> None:
-        """Keeps the outputs of a task that has ended well."""
+        """Keeps the outputs of a task that has ended well, and what their files look like now."""
         for value in outputs.values():
             if getattr(value, "schema_title", "") in _METADATA_ONLY:
                 # All of it is metadata, so there is no file; but kfp takes an entry with a missing file for stale.
                 Path(value.uri).touch()
+        write_json(self._looks(key), _state(outputs))
         super().put(key, outputs)
         self.session.on_end(self.steps[key], key, outputs, False)
+
+    def _looks(self, key: str) -> Path:
+        return Path(self.cache_root) / "files" / f"{key}.json"
+
+    def _damaged(self, key: str, outputs: Outputs) -> bool:
+        """Whether a file of cached outputs is gone or is not as its step left it."""
+        return read_json(self._looks(key), None) != _state(outputs)
+
+
+def _state(outputs: Outputs) -> dict[str, list[int]]:
+    """Each file of local outputs to its size and time of change in nanoseconds."""
+    state = {}
+    for value in outputs.values():
+        root = Path(getattr(value, "uri", "") or os.devnull)
+        for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
+            if path.is_file():
+                found = path.stat()
+                state[str(path)] = [found.st_size, found.st_mtime_ns]
+    return state
+
+
+@functools.cache
+def _environment() -> str:
+    """The versions that results hang on where steps run in this environment."""
+    names = ("cloudpickle", "mlflow-skinny", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
+    return f"{sys.version_info[:2]} {[version(name) for name in names]}"
 
 
 class StepHandler(subprocess_task_handler.SubprocessTaskHandler):

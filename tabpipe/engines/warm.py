@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -112,19 +115,31 @@ class Warm:
                 "log": str(log),
                 "code": code,
             }
-            self._connection.sendall(json.dumps(request).encode() + b"\n")
+            try:
+                self._connection.sendall(json.dumps(request).encode() + b"\n")
+            except OSError:  # it is gone; `wait` says so
+                self._done[self._count] = {"id": self._count, "exit": -signal.SIGKILL, "peak_kb": 0}
             return self._count
 
-    def wait(self, ticket: int) -> dict[str, Any]:
+    def wait(self, ticket: int, timeout: float | None = None) -> dict[str, Any] | None:
         """Blocks until a job has ended.
 
+        Args:
+            ticket: What `start` returned.
+            timeout: Seconds to wait at the most.
+
         Returns:
+            None if the time was up first; else
             `exit`, its exit code (negative: the signal that ended it), and `peak_kb`, its peak memory.
         """
+        deadline = None if timeout is None else time.monotonic() + timeout
         with self._arrived:
             while ticket not in self._done:
                 if self._process.poll() is not None:
-                    return {"id": ticket, "exit": -9, "peak_kb": 0}
+                    self._kill_orphans()
+                    return {"id": ticket, "exit": -signal.SIGKILL, "peak_kb": 0}
+                if deadline is not None and time.monotonic() > deadline:
+                    return None
                 self._arrived.wait(timeout=1.0)  # bounded, so that Ctrl-C is heard
             return self._done.pop(ticket)
 
@@ -137,8 +152,14 @@ class Warm:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        self._kill_orphans()
         self._answers.close()
         self._connection.close()
+
+    def _kill_orphans(self) -> None:
+        """Ends steps that have outlived the warm process, which leads their session."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _listen(self) -> None:
         try:

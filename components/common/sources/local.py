@@ -46,8 +46,8 @@ def state(path: Path, shown: str) -> os.stat_result:
 
 
 def identity(found: os.stat_result) -> list[int]:
-    """What changes when a file's bytes do: size, time of change in nanoseconds, inode."""
-    return [found.st_size, found.st_mtime_ns, found.st_ino]
+    """What changes when a file's bytes do: size, times in nanoseconds (one cannot be set back), inode, device."""
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev]
 
 
 def _nearby(path: Path) -> str:
