@@ -27,7 +27,7 @@ help:  ## Lists these targets
 setup: $(RUN)  ## Makes the environment in .venv (run and test do it by themselves)
 
 run: $(RUN)  ## Runs a pipeline: make run CONFIG=iris SOURCE=path-or-URL ON=docker ARGS="train.n_estimators=200"
-	@$(BIN)/python -m tabpipe run $(CONFIG) $(if $(SOURCE),--source '$(SOURCE)') $(if $(filter-out local,$(ON)),--on $(ON)) $(ARGS)
+	@$(BIN)/python -m tabpipe run '$(CONFIG)' $(if $(SOURCE),--source '$(SOURCE)') $(if $(filter-out local,$(ON)),--on $(ON)) $(ARGS)
 
 images: $(RUN)  ## Builds the steps' images: make images PUSH=1 REGISTRY=localhost:5001
 	@$(BIN)/python -m tabpipe images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(PUSH),--push)

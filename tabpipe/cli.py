@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 from pathlib import Path
@@ -25,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
         return options.command(options)
     except Refusal as refusal:
         print(error_lines(str(refusal)), file=sys.stderr)
+        if getattr(options, "json", False):
+            print(json.dumps({"state": "refused", "error": str(refusal)}))
         return 2
     except KeyboardInterrupt:
         return 130
@@ -54,10 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("config", help="a use case under config/, or a YAML file")
     run.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted.name=value, instead of the YAML's value")
     run.add_argument("--source", help="table to use: a path, an http(s):// or s3:// URL, or sample://NAME")
-    run.add_argument(
+    some = run.add_mutually_exclusive_group()
+    some.add_argument(
         "--steps", type=_names, help="run these steps only, on the last run's outputs: preprocess,check_data"
     )
-    run.add_argument("--from", dest="start", metavar="STEP", help="run this step and all that follow it")
+    some.add_argument("--from", dest="start", metavar="STEP", help="run this step and all that follow it")
     run.add_argument("--force", action="store_true", help="run steps that the cache could serve")
     run.add_argument("--on", choices=("local", "docker"), default="local", help="where steps run (default: local)")
     run.add_argument("--json", action="store_true", help="print one JSON document on stdout, progress on stderr")
@@ -149,8 +153,6 @@ def _dag(options: argparse.Namespace) -> int:
 
 
 def _schema(options: argparse.Namespace) -> int:
-    import json
-
     from tabpipe.config import UseCase
 
     print(json.dumps(UseCase.model_json_schema(), indent=1))

@@ -114,7 +114,7 @@ class UseCase(Section):
 
         One that is null is taken out, so that an override can change the model of a YAML that has others.
         """
-        known = KNOWN.get(self.train.model, {}).get(self.task, self.train.hyperparameters)
+        known = KNOWN.get(self.train.model, {}).get(self.task, frozenset())
         for name, value in self.train.hyperparameters.items():
             if value is None and name not in known:
                 del self.train.model_extra[name]
@@ -155,6 +155,14 @@ def find_config(name: str) -> Path:
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
             raise Refusal("the config does not exist", where=name)
+        ours = ROOT / "config" / f"{path.stem}.yaml"
+        if ours.is_file() and not ours.samefile(path):
+            raise Refusal(
+                f"there is a use case {path.stem!r} already",
+                where=name,
+                rule="outputs go by a config's name",
+                mend="rename the file",
+            )
         return path
     path = ROOT / "config" / f"{name}.yaml"
     if not path.is_file():
@@ -195,4 +203,15 @@ def load(name: str, overrides: list[str] | None = None) -> UseCase:
     except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
         raise Refusal(f"not readable: {str(error).strip()}", where=str(path)) from None
     where = f"{path}, with overrides" if overrides else str(path)
+    hyperparameters = values.get("train")
+    values = _without_nulls(values)
+    if isinstance(hyperparameters, dict):  # of these, null can be a value; `UseCase` knows which
+        values["train"] = {**values.get("train", {}), **{k: v for k, v in hyperparameters.items() if v is None}}
     return accept(UseCase, values, where)
+
+
+def _without_nulls(value: Any) -> Any:
+    """Leaves out what is null, so that an override can take out what the YAML gives."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return value

@@ -27,7 +27,8 @@ def draft(table: Path, target: str) -> str:
     Raises:
         Refusal: The table cannot be read or has no such column.
     """
-    frame = _head(table)
+    reading: dict[str, str] = {}
+    frame = _head(table, reading)
     if target not in frame.columns:
         raise Refusal(f"there is no column {target!r}", where=str(table), mend=nearest(target, map(str, frame.columns)))
     kinds = {str(name): _kind(frame[name], name == target) for name in frame.columns}
@@ -39,6 +40,7 @@ def draft(table: Path, target: str) -> str:
         *(f"  {_quoted(name)}: {kind}" for name, kind in kinds.items()),
         "download:",
         f"  source: {_quoted(str(table))}",
+        *(f"  {key}: {json.dumps(value)}" for key, value in reading.items()),
         "check_data:",
         f"  rows: {{min: {max(1, len(frame) // 2)}}}",
         "  columns:",
@@ -51,40 +53,64 @@ def draft(table: Path, target: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _head(table: Path) -> pd.DataFrame:
+def _head(table: Path, reading: dict[str, str]) -> pd.DataFrame:
+    """Reads the first rows; notes in `reading` what download must be told to read the file."""
     import pandas as pd
 
     if not table.is_file():
-        raise Refusal("the file does not exist", where=str(table))
+        raise Refusal("the file does not exist", where=str(table), rule="init reads files on this machine")
     name = table.name.removesuffix(".gz")
     try:
         if name.endswith((".parquet", ".pq")):
-            return pd.read_parquet(table).head(_SAMPLE_ROWS)
-        if name.endswith((".jsonl", ".ndjson", ".json")):
-            return pd.read_json(table, lines=True, nrows=_SAMPLE_ROWS)
-        return pd.read_csv(table, nrows=_SAMPLE_ROWS)
+            frame = pd.read_parquet(table).head(_SAMPLE_ROWS)
+        elif name.endswith((".jsonl", ".ndjson", ".json")):
+            frame = pd.read_json(table, lines=True, nrows=_SAMPLE_ROWS)
+        else:
+            frame = _head_of_csv(table, reading)
     except (ValueError, OSError) as error:
         raise Refusal(f"cannot be read: {error}", where=str(table)) from None
+    if frame.empty:
+        raise Refusal("there are no rows", where=str(table))
+    return frame
+
+
+def _head_of_csv(table: Path, reading: dict[str, str]) -> pd.DataFrame:
+    import gzip
+
+    import pandas as pd
+
+    with (gzip.open if table.name.endswith(".gz") else open)(table, "rb") as file:
+        header = file.readline()
+    delimiter = max(",;\t|", key=lambda mark: header.count(mark.encode()))
+    if delimiter != ",":
+        reading["delimiter"] = delimiter
+    try:
+        return pd.read_csv(table, nrows=_SAMPLE_ROWS, sep=delimiter)
+    except UnicodeDecodeError:
+        reading["encoding"] = "cp1252"
+        return pd.read_csv(table, nrows=_SAMPLE_ROWS, sep=delimiter, encoding="cp1252")
 
 
 def _kind(column: pd.Series, is_target: bool) -> str:
     import pandas as pd
 
     distinct = column.nunique()
+    named = str(column.name).lower() == "id" or str(column.name).lower().endswith(("_id", " id"))
     if pd.api.types.is_bool_dtype(column):
         return "categorical"
     if pd.api.types.is_numeric_dtype(column):
         whole = pd.api.types.is_integer_dtype(column)
         if is_target and whole and distinct <= _FEW:
             return "categorical"
-        named = str(column.name).lower() == "id" or str(column.name).lower().endswith(("_id", " id"))
         numbered = whole and distinct == len(column) > _FEW
         return "identifier" if not is_target and (named or numbered) else "numerical"
-    if is_target or distinct <= max(_FEW, _FEW_SHARE * len(column)):
+    if is_target:
         return "categorical"
     if _is_date(column.dropna().head(200)):
         return "date"
-    return "text"
+    if distinct <= max(_FEW, _FEW_SHARE * len(column)):
+        return "categorical"
+    return "identifier" if named and distinct == len(column) else "text"
 
 
 def _is_date(values: pd.Series) -> bool:
@@ -117,7 +143,12 @@ def _wide(low: float, high: float) -> tuple[str, str]:
     """The span of a column and as much again; what was never negative stays so."""
     slack = (high - low) / 2 or 1.0
     floor = max(low - slack, 0.0) if low >= 0 else low - slack
-    return tuple(f"{value:.4g}" for value in (floor, high + slack))
+    return _rounded(floor), _rounded(high + slack)
+
+
+def _rounded(value: float) -> str:
+    """Four digits, or a whole number, without an exponent where it can be."""
+    return f"{value:.0f}" if 1e3 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def _quoted(text: str) -> str:

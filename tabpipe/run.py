@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.common.errors import Refusal, no_space
+from components.common.errors import Refusal, nearest, no_space
 from components.common.sources import in_words, parse, redact, resolve
 from components.common.step import PROGRESS
 from tabpipe import spool, tracker
@@ -67,7 +67,7 @@ class Run:
         self.reference = ""
         self.checksum = ""
         self.parents: dict[str, list[str]] = {}
-        self.chosen: frozenset[str] = frozenset()
+        self.chosen = frozenset(STEPS)
 
     def execute(self) -> int:
         """Runs the pipeline, tells of it on the screen, in MLflow and in the run's folder; returns the exit code."""
@@ -84,7 +84,7 @@ class Run:
             except KeyboardInterrupt:
                 state = "interrupted"
                 self._fail_running(
-                    "interrupted; what the steps before have made is kept, and the next run goes on from there"
+                    "interrupted; what the steps before have made is kept, and the next run goes on from there", state
                 )
             except OSError as error:
                 self._no_space_or_raise(error)
@@ -225,11 +225,11 @@ class Run:
             self.error = self.error.replace(str(report), shorter(self._keep_report(step, report)))
         self.screen.ended(step, "failed")
 
-    def _fail_running(self, message: str) -> None:
+    def _fail_running(self, message: str, state: str = "failed") -> None:
         self.error = self.error or message
         for step in self.screen.steps.values():
             if step.state == "running":
-                self.screen.ended(step.name, "failed")
+                self.screen.ended(step.name, state)
 
     def _keep_report(self, step: str, page: Path) -> Path:
         """Gives an HTML output a name that a browser knows, in the run's folder."""
@@ -237,16 +237,22 @@ class Run:
         link_or_copy(page, kept)
         return kept
 
+    def _config(self) -> dict[str, Any]:
+        """The config without the sections of steps whose outputs an earlier run has made by others."""
+        config = self.use_case.model_dump(mode="json")
+        return {key: value for key, value in config.items() if key not in STEPS or key in self.chosen}
+
     def _close(self, summary: dict[str, Any]) -> None:
         """Writes the run's folder, and lets MLflow have it."""
         if summary["model"]:
             link_tree(Path(self.outputs["train"]["model"].path), Path(summary["model"]))
-        write_json(self.workspace.run / "config.json", self.use_case.model_dump(mode="json"))
+        config = self._config()
+        write_json(self.workspace.run / "config.json", config)
         write_json(self.workspace.run / "summary.json", summary)
         if summary["state"] == "succeeded" and summary["model"]:
             point(self.workspace.root / "latest", self.workspace.run)
         steps = [vars(step) for step in self.screen.steps.values() if step.state in ("succeeded", "failed")]
-        spool.end(summary, self.use_case.model_dump(mode="json"), steps, self.workspace.run)
+        spool.end(summary, config, steps, self.workspace.run)
         ran = any(step["state"] == "succeeded" and not step["cached"] for step in steps)
         if summary["state"] == "succeeded" and ran and self.warm is not None:
             self._start_tracker()
@@ -267,6 +273,10 @@ def run(options: Options) -> int:
         overrides.append(f"download.source={json.dumps(options.source)}")
     use_case = load(options.config, overrides)
     usable_home()
+    known = [name for name in STEPS if name != "tsne" or use_case.tsne is not None]
+    for name in [*(options.steps or []), *([options.start] if options.start else [])]:
+        if name not in known:
+            raise Refusal(f"there is no step {name!r}", where="command line", mend=nearest(name, known))
     address = parse(use_case.download.source)
     if address.kind == "path":
         use_case.download.source = os.path.abspath(address.target)  # a step may run in another folder

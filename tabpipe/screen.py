@@ -21,7 +21,7 @@ class StepState:
 
     name: str
     state: str = "waiting"
-    """waiting, running, succeeded, failed or skipped."""
+    """waiting, running, succeeded, failed, interrupted or skipped."""
     seconds: float = 0.0
     cached: bool = False
     started: float = 0.0
@@ -33,7 +33,9 @@ class StepState:
 
     def line(self) -> str:
         """The step as a line of text."""
-        took = f"{self.seconds:7.2f} s" if self.state in ("succeeded", "failed") and not self.cached else ""
+        took = (
+            f"{self.seconds:7.2f} s" if self.state in ("succeeded", "failed", "interrupted") and not self.cached else ""
+        )
         state = {"succeeded": "cached" if self.cached else "done"}.get(self.state, self.state)
         return f"  {self.name:<12}{state:<10}{took:<11}{self.note}".rstrip()
 
@@ -101,7 +103,14 @@ class Screen:
         from rich.console import Group
         from rich.text import Text
 
-        colours = {"running": "cyan", "succeeded": "green", "failed": "red", "waiting": "dim", "skipped": "dim"}
+        colours = {
+            "running": "cyan",
+            "succeeded": "green",
+            "failed": "red",
+            "interrupted": "red",
+            "waiting": "dim",
+            "skipped": "dim",
+        }
         lines = []
         for step in self.steps.values():
             if step.state == "running":
@@ -125,12 +134,15 @@ def last_progress(log: Path) -> str:
     return next((line[len(PROGRESS) :] for line in reversed(lines) if line.startswith(PROGRESS)), "")
 
 
-def metrics_table(metrics: dict[str, dict[str, float]], previous: dict[str, Any] | None) -> list[str]:
+def metrics_table(
+    metrics: dict[str, dict[str, float]], previous: dict[str, Any] | None, checksum: str = ""
+) -> list[str]:
     """The metrics of a run beside those of the previous one.
 
     Args:
         metrics: `validation` and `test`, each metric to value.
         previous: The summary of the previous run, or None.
+        checksum: What this run's data are known by.
 
     Returns:
         Lines of text; none where there are no metrics.
@@ -139,6 +151,7 @@ def metrics_table(metrics: dict[str, dict[str, float]], previous: dict[str, Any]
     if not names:
         return []
     before = (previous or {}).get("metrics", {}).get("test", {})
+    other = bool(before) and previous.get("checksum") != checksum
     head = f"  {'':<16}{'validation':>12}{'test':>12}"
     lines = [head + (f"{'previous':>12}{'change':>12}" if before else "")]
     for name in names:
@@ -147,6 +160,8 @@ def metrics_table(metrics: dict[str, dict[str, float]], previous: dict[str, Any]
         if before:
             line += _cell(old) + (f"{now - old:>+12.4f}" if None not in (now, old) else f"{'':>12}")
         lines.append(line)
+    if other:
+        lines.append("  The previous run was of other data.")
     return lines
 
 

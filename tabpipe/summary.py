@@ -59,7 +59,7 @@ def tell(run: Run, summary: dict[str, Any]) -> None:
     """Prints a run's metrics and where things are, or what went wrong; and the summary where JSON is asked for."""
     say, folder = run.screen.say, run.workspace.run
     if summary["state"] == "succeeded":
-        table = metrics_table(summary["metrics"], run.workspace.previous_summary())
+        table = metrics_table(summary["metrics"], run.workspace.previous_summary(), run.checksum)
         say("\n".join(["", *table, ""]) if table else "")
         if summary["model"]:
             say(f"  model    {shorter(folder / 'model')}")

@@ -16,7 +16,7 @@ def serve(port: int) -> int:
     home().mkdir(parents=True, exist_ok=True)
     tracker.ensure_store()
     tracker.flush()
-    print(f"MLflow: http://127.0.0.1:{port}  (Ctrl-C ends it)", flush=True)
+    print(f"MLflow: http://127.0.0.1:{port}/?workflowType=machine_learning  (Ctrl-C ends it)", flush=True)
     command = [
         sys.executable,
         "-m",

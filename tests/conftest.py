@@ -35,12 +35,9 @@ def tabpipe(tmp_path):
         environment = {**os.environ, "TABPIPE_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
         done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=240)
         document = json.loads(done.stdout) if done.stdout.strip() else None
-        states = {step["name"]: step["state"] for step in document["steps"]} if document else {}
-        ran = (
-            {step["name"] for step in document["steps"] if step["state"] == "succeeded" and not step["cached"]}
-            if document
-            else set()
-        )
+        steps = (document or {}).get("steps", [])
+        states = {step["name"]: step["state"] for step in steps}
+        ran = {step["name"] for step in steps if step["state"] == "succeeded" and not step["cached"]}
         return SimpleNamespace(code=done.returncode, document=document, states=states, ran=ran, err=done.stderr)
 
     return run

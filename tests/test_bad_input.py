@@ -151,7 +151,7 @@ def test_a_bad_server_is_refused(tabpipe, fruit_case, answer, words):
 )
 def test_a_bad_config_is_refused_before_anything_runs(tabpipe, fruit_case, override, words):
     result = tabpipe(fruit_case(), override)
-    assert result.code == 2 and result.document is None
+    assert result.code == 2 and result.document["state"] == "refused"
     for word in words:
         assert word in result.err
     assert "Traceback" not in result.err

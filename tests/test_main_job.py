@@ -231,3 +231,24 @@ def test_a_damaged_history_is_no_obstacle(tabpipe, fruit_case, tmp_path):
     for name in ("last.json", "accepted.json"):
         (tmp_path / "home" / "fruit" / name).write_text("{")
     assert tabpipe(case).code == 0
+
+
+def test_the_model_takes_raw_rows_as_pandas_reads_them(tabpipe, fruit_case, tmp_path):
+    """Whole numbers, booleans and dates as they are, without a cast; and it answers as it was evaluated."""
+    import mlflow
+    import pandas as pd
+
+    def raw(table):
+        return table.assign(weight=table.weight.round().astype(int), ripe=table.weight > 100)
+
+    columns = {"weight": "numerical", "size": "categorical", "ripe": "categorical", "picked": "date", "note": "text"}
+    case = fruit_case(raw, {"columns": columns | {"label": "categorical"}, "check_data": {}})
+    result = tabpipe(case)
+    assert result.code == 0, result.err
+    model = mlflow.pyfunc.load_model(result.document["model"])
+    frame = pd.read_csv(tmp_path / "fruit.csv")
+    assert (model.predict(frame) == frame.label).mean() > 0.9
+    [test] = (tmp_path / "home" / "kfp").glob("*/segregate/test")
+    rows = pd.read_parquet(test)
+    assert (model.predict(rows) == rows.label).mean() == result.document["metrics"]["test"]["accuracy"]
+    assert model.predict(frame.assign(picked=pd.to_datetime(frame.picked))).tolist() == model.predict(frame).tolist()

@@ -27,6 +27,7 @@ def check_file(
     report: str,
     tell: Callable[[dict[str, int]], None] | None = None,
     now: datetime | None = None,
+    called: str = "",
 ) -> list[Check]:
     """Checks a table, writes the report, and hands the table on if no check of severity error failed.
 
@@ -38,6 +39,7 @@ def check_file(
         report: Where the HTML report goes, written whatever the outcome.
         tell: Called with the `summary` once the report is written, also when the table is then refused.
         now: The moment that freshness is measured from; the present by default.
+        called: What users call the table, for refusals; its path by default.
 
     Returns:
         Every check with its outcome.
@@ -56,7 +58,7 @@ def check_file(
     if tell:
         tell(summary(checks, len(frame)))
     if any(check.stops for check in checks):
-        raise refusal(checks, clean, report)
+        raise refusal(checks, called or clean, report)
     _hand_on(clean, accepted)
     return checks
 

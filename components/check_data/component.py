@@ -41,6 +41,8 @@ def check_data(
             for name, count in counts.items():
                 metrics.log_metric(name, count)
 
-        check_file(settings, clean.path, reference, accepted.path, report.path, tell)
+        check_file(
+            settings, clean.path, reference, accepted.path, report.path, tell, called=clean.metadata.get("source", "")
+        )
         stamp(accepted)
         record.made("accepted", accepted)

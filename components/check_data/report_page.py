@@ -143,7 +143,8 @@ def _column(
     else:
         counts = category_counts(series)
         chart = _shares(counts, past, column)
-        several = f"{len(counts):,} value{'s' * (len(counts) != 1)}"
+        distinct = series.nunique()
+        several = f"{distinct:,} value{'s' * (distinct != 1)}"
         words.insert(0, several + (f", the {LARGEST} most frequent" if len(counts) > LARGEST else ""))
         size = "tall" if len(counts) > 8 else ""
     marks = {_kind_of(check) for check in checks if check.column == column}

@@ -24,7 +24,7 @@ def preprocess(
     with step("preprocess", settings) as record:
         record.used("table", table)
         counts = preprocess_file(settings, table.path, clean.path, called=table.metadata.get("source", "the raw table"))
-        stamp(clean)
+        stamp(clean, source=table.metadata.get("source", ""))
         record.made("clean", clean)
         record.metrics(counts)
         for name, count in counts.items():

@@ -76,8 +76,13 @@ def _forget_addresses(pipeline: Any) -> None:
             part._stop_words_id = None
 
 
-def _type(kind: Kind) -> str:
-    return "double" if kind == "numerical" else "string"
+def _type(kind: Kind) -> Any:
+    """Text is text. Of the other kinds MLflow would refuse what tables hold: whole numbers for floats, booleans and
+    dates for strings. The model itself gives each column the type of its kind, and refuses what is not of it.
+    """
+    from mlflow.types.schema import AnyType
+
+    return "string" if kind == "text" else AnyType()
 
 
 def _example(table: pd.DataFrame, raw: dict[str, Kind]) -> pd.DataFrame:

@@ -47,6 +47,13 @@ def embed(section: TsneArgument, table: pd.DataFrame) -> tuple[np.ndarray, np.nd
         if table[name].dtype.kind not in "iufb":
             raise Refusal("is no number", where=f"column {name}", value=table[name].iloc[0], rule="a numerical column")
     values = table[columns].to_numpy(dtype="float64")
+    if len(columns) < 2:
+        raise Refusal(
+            f"there is only one numerical column, {columns[0]}",
+            where="section tsne",
+            rule="a picture in two dimensions needs two columns",
+            mend="leave the section tsne out",
+        )
     for name, column in zip(columns, values.T, strict=True):
         if np.isinf(column).any():
             raise Refusal(
