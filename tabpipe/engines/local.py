@@ -17,13 +17,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from components.common.errors import Refusal
 from components.common.tracking import SPOOL
-from tabpipe.engines.kfp_light import local
+from tabpipe.engines.kfp_light import kfp, local
 from tabpipe.engines.warm import Warm, step_environment
 from tabpipe.workspace import read_json, write_json
 
@@ -128,9 +127,15 @@ def _state(outputs: Outputs) -> dict[str, list[int]]:
 
 @functools.cache
 def _environment() -> str:
-    """The versions that results hang on where steps run in this environment."""
-    names = ("cloudpickle", "mlflow-skinny", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
-    return f"{sys.version_info[:2]} {[version(name) for name in names]}"
+    """The versions that results hang on where steps run in this environment: of Python, and of packages.
+
+    They are read off the names of the folders that installers leave; importlib.metadata takes 50 ms for the same.
+    """
+    names = {"cloudpickle", "mlflow_skinny", "numpy", "pandas", "pyarrow", "scikit_learn", "scipy"}
+    installed = sorted(path.name for path in Path(kfp.__file__).parents[1].glob("*.dist-info"))
+    return (
+        f"{sys.version_info[:2]} {[name for name in installed if name.rpartition('-')[0].partition('-')[0] in names]}"
+    )
 
 
 class StepHandler(subprocess_task_handler.SubprocessTaskHandler):
