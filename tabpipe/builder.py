@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import sys
 import tarfile
 import time
@@ -14,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import Refusal
+from components.common.sources import redact
 from tabpipe.images import BASE, ROOT, STEPS, files_of, image_of
 
-SOURCE = "https://github.com/tabpipe/tabpipe"
 _PASSED_ON = (
     "PIP_INDEX_URL",
     "PIP_EXTRA_INDEX_URL",
@@ -98,7 +99,7 @@ def _build_one(client: Any, step: str, registry: str, revision: str, base: str) 
     arguments = {"BASE": base} if base else {"BASE_IMAGE": default}
     arguments |= {key: os.environ[key] for key in _PASSED_ON if os.environ.get(key)}
     labels = {
-        "org.opencontainers.image.source": SOURCE,
+        "org.opencontainers.image.source": _source(),
         "org.opencontainers.image.revision": revision,
         "org.opencontainers.image.licenses": "Apache-2.0",
         "org.opencontainers.image.title": f"tabpipe {step}",
@@ -153,6 +154,15 @@ def _push(client: Any, name: str) -> None:
                 where=name,
                 mend="is the registry right, and are you logged in to it?",
             )
+
+
+def _source() -> str:
+    """Where the project's code is: the address of its git remote, without what it may hold of secrets."""
+    command = ["git", "-C", str(ROOT), "config", "--get", "remote.origin.url"]
+    try:
+        return redact(subprocess.run(command, capture_output=True, text=True).stdout.strip()) or "unknown"
+    except OSError:
+        return "unknown"
 
 
 def _revision() -> str:

@@ -132,7 +132,7 @@ class Run:
         if self.options.force or fingerprint != self.workspace.last.get("fingerprint"):
             self._warm()  # something will run: load the heavy packages while kfp is loaded here
 
-        from tabpipe.engines.local import Session, run_pipeline
+        from tabpipe.engines.local import Execution, run_pipeline
         from tabpipe.pipelines import training_spec
 
         spec = training_spec("tsne" in arguments)
@@ -141,7 +141,7 @@ class Run:
         self.chosen = selection.run
         frozen = self.workspace.frozen_keys(selection, self.parents)
         prune(spec, selection)
-        session = Session(
+        execution = Execution(
             root=home() / "kfp",
             log=self.workspace.log,
             spool=spool.spool(self.run_id),
@@ -155,7 +155,7 @@ class Run:
             on_end=self._ended,
             on_fail=self._failed,
         )
-        succeeded = run_pipeline(spec, parameters, session, self.workspace.log("engine"))
+        succeeded = run_pipeline(spec, parameters, execution, self.workspace.log("engine"))
         if succeeded and selection.whole:
             self.workspace.finished(fingerprint)
         return succeeded

@@ -12,7 +12,7 @@ import pytest
 from components.common.errors import Refusal
 from tabpipe.engines import warm
 from tabpipe.engines.kfp_light import dsl
-from tabpipe.engines.local import Session, run_pipeline
+from tabpipe.engines.local import Execution, run_pipeline
 from tabpipe.selection import parents_of, prune, select
 
 
@@ -43,19 +43,19 @@ def small(make_section: dict, use_section: dict):
 
 
 class Watched:
-    """A session that notes what it is told."""
+    """A execution that notes what it is told."""
 
-    def __init__(self, folder, runner, **session):
+    def __init__(self, folder, runner, **execution):
         self.ended, self.failed, self.outputs = {}, [], {}
         self.folder, self.keys = folder, {}
-        self.session = Session(
+        self.execution = Execution(
             root=folder / "kfp",
             log=lambda step: folder / f"{step}.log",
             spool=folder / "spool",
             warm=lambda: runner,
             on_end=self._end,
             on_fail=lambda step, code, path: self.failed.append((step, code)),
-            **session,
+            **execution,
         )
 
     def _end(self, step, key, outputs, cached):
@@ -63,7 +63,7 @@ class Watched:
 
     def run(self, make_section, use_section, spec=None):
         arguments = {"make_section": make_section, "use_section": use_section}
-        return run_pipeline(spec or _spec(), arguments, self.session, self.folder / "engine.log")
+        return run_pipeline(spec or _spec(), arguments, self.execution, self.folder / "engine.log")
 
 
 def _spec():

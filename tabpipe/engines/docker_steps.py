@@ -16,7 +16,7 @@ from components.common.tracking import SPOOL
 from tabpipe.engines.kfp_light import local
 
 if TYPE_CHECKING:
-    from tabpipe.engines.local import Session
+    from tabpipe.engines.local import Execution
 
 from kfp.local import docker_task_handler, status  # isort: skip  # after kfp_light
 
@@ -50,7 +50,7 @@ def runner(home: Path, readable: list[Path]) -> local.DockerRunner:
 class DockerStepHandler(docker_task_handler.DockerTaskHandler):
     """Runs a step's command in a container of its image."""
 
-    session: Session
+    execution: Execution
 
     def run(self) -> status.Status:
         """Runs the step; its output goes to its log."""
@@ -60,12 +60,12 @@ class DockerStepHandler(docker_task_handler.DockerTaskHandler):
         folder = Path(executor_input["outputs"]["outputFile"]).parent
         step = folder.name.replace("-", "_")
         folder.mkdir(parents=True, exist_ok=True)
-        log = self.session.log(step)
+        log = self.execution.log(step)
         log.parent.mkdir(parents=True, exist_ok=True)
         client = docker.from_env()
         arguments: dict[str, Any] = {
             **self.runner.container_run_args,
-            "environment": {**self.env_vars, **self.session.env, SPOOL: str(self.session.spool / f"{step}.json")},
+            "environment": {**self.env_vars, **self.execution.env, SPOOL: str(self.execution.spool / f"{step}.json")},
         }
         try:
             container = client.containers.run(self.image, self.full_command, detach=True, **arguments)
@@ -83,5 +83,5 @@ class DockerStepHandler(docker_task_handler.DockerTaskHandler):
             container.remove(force=True)
             client.close()
         if code:
-            self.session.on_fail(step, code, folder)
+            self.execution.on_fail(step, code, folder)
         return status.Status.FAILURE if code else status.Status.SUCCESS

@@ -34,7 +34,7 @@ _METADATA_ONLY = ("system.Metrics", "system.ClassificationMetrics", "system.Slic
 
 
 @dataclass
-class Session:
+class Execution:
     """One local run: what it may take from the cache, and what became of its steps."""
 
     root: Path
@@ -62,37 +62,37 @@ class Session:
     """Called with step, exit code and the folder of its outputs."""
 
 
-class SessionCache(cache.LocalCache):
-    """kfp.local's cache, which also tells the session what it does."""
+class StepCache(cache.LocalCache):
+    """kfp.local's cache, which also tells the execution what it does."""
 
-    def __init__(self, cache_root: str, session: Session):
+    def __init__(self, cache_root: str, execution: Execution):
         super().__init__(cache_root)
-        self.session = session
+        self.execution = execution
         self.steps: dict[str, str] = {}
 
     def compute_key(self, component_name: str, *args: Any, **kwargs: Any) -> str:
         """The key of a task; kfp asks for it when the task's turn has come."""
         key = super().compute_key(component_name, *args, **kwargs)
-        if self.session.docker is None:  # an image holds its packages; this environment can change under its name
+        if self.execution.docker is None:  # an image holds its packages; this environment can change under its name
             key = hashlib.sha256(f"{key} {_environment()}".encode()).hexdigest()
         step = component_name.removeprefix("comp-").replace("-", "_")
         self.steps[key] = step
-        self.session.on_start(step)
+        self.execution.on_start(step)
         return key
 
     def get(self, key: str) -> Outputs | None:
         """The outputs for a key; for a frozen step those of its key, for a forced step none."""
         step = self.steps[key]
-        if step in self.session.forced:
+        if step in self.execution.forced:
             return None
-        frozen = self.session.frozen.get(step)
+        frozen = self.execution.frozen.get(step)
         outputs = super().get(frozen or key)
         if outputs is not None and self._damaged(frozen or key, outputs):
             outputs = None
         if frozen is not None and outputs is None:
             raise Refusal(f"the outputs of {step} from an earlier run are gone", mend=f"run it again: --from {step}")
         if outputs is not None:
-            self.session.on_end(step, frozen or key, outputs, True)
+            self.execution.on_end(step, frozen or key, outputs, True)
         return outputs
 
     def put(self, key: str, outputs: Outputs) -> None:
@@ -103,7 +103,7 @@ class SessionCache(cache.LocalCache):
                 Path(value.uri).touch()
         write_json(self._looks(key), _state(outputs))
         super().put(key, outputs)
-        self.session.on_end(self.steps[key], key, outputs, False)
+        self.execution.on_end(self.steps[key], key, outputs, False)
 
     def _looks(self, key: str) -> Path:
         return Path(self.cache_root) / "files" / f"{key}.json"
@@ -141,7 +141,7 @@ def _environment() -> str:
 class StepHandler(subprocess_task_handler.SubprocessTaskHandler):
     """Runs a component's command in a fork of the warm process, or as kfp does in a new Python."""
 
-    session: Session
+    execution: Execution
 
     def validate_image(self, image: str) -> None:
         """Our images hold what this environment holds; there is nothing to warn of."""
@@ -152,18 +152,18 @@ class StepHandler(subprocess_task_handler.SubprocessTaskHandler):
         executor_input = json.loads(argv[argv.index("--executor_input") + 1])
         folder = Path(executor_input["outputs"]["outputFile"]).parent
         step = folder.name.replace("-", "_")
-        session = self.session
+        execution = self.execution
         folder.mkdir(parents=True, exist_ok=True)
-        env = {**session.env, **self.env_vars, SPOOL: str(session.spool / f"{step}.json")}
-        warm = session.warm()
+        env = {**execution.env, **self.env_vars, SPOOL: str(execution.spool / f"{step}.json")}
+        warm = execution.warm()
         if warm is not None:
-            ticket = warm.start(step, argv, session.log(step), env, source)
-            session.on_launched(step)
+            ticket = warm.start(step, argv, execution.log(step), env, source)
+            execution.on_launched(step)
             code = warm.wait(ticket)["exit"]
         else:
-            code = _run_cold(self.full_command, session.log(step), env)
+            code = _run_cold(self.full_command, execution.log(step), env)
         if code:
-            session.on_fail(step, code, folder)
+            execution.on_fail(step, code, folder)
         return status.Status.FAILURE if code else status.Status.SUCCESS
 
 
@@ -196,42 +196,42 @@ def _run_cold(command: list[str], log: Path, env: dict[str, str]) -> int:
             raise
 
 
-def run_pipeline(spec: Any, arguments: dict[str, Any], session: Session, engine_log: Path) -> bool:
+def run_pipeline(spec: Any, arguments: dict[str, Any], execution: Execution, engine_log: Path) -> bool:
     """Runs a compiled pipeline with kfp.local.
 
     Args:
         spec: The PipelineSpec, images stamped.
         arguments: Its parameters.
-        session: What may be cached, and who is told of what.
+        execution: What may be cached, and who is told of what.
         engine_log: File for what kfp itself prints.
 
     Returns:
         Whether all steps ended well.
     """
-    session.root.mkdir(parents=True, exist_ok=True)
-    cache_root = session.root / "cache"
+    execution.root.mkdir(parents=True, exist_ok=True)
+    cache_root = execution.root / "cache"
     engine_log.parent.mkdir(parents=True, exist_ok=True)
     local.init(
-        session.docker or local.SubprocessRunner(use_venv=False),
-        pipeline_root=str(session.root),
+        execution.docker or local.SubprocessRunner(use_venv=False),
+        pipeline_root=str(execution.root),
         raise_on_error=False,
         enable_caching=True,
         cache_root=str(cache_root),
     )
-    cache._cache_singleton = SessionCache(str(cache_root), session)
+    cache._cache_singleton = StepCache(str(cache_root), execution)
     cache._cache_singleton_root = str(cache_root)
     failed = threading.Event()
-    on_fail = session.on_fail
-    session.on_fail = lambda *what: (failed.set(), on_fail(*what))
-    with engine_log.open("a") as output, contextlib.redirect_stdout(output), _handled_by(session), _logged(output):
+    on_fail = execution.on_fail
+    execution.on_fail = lambda *what: (failed.set(), on_fail(*what))
+    with engine_log.open("a") as output, contextlib.redirect_stdout(output), _handled_by(execution), _logged(output):
         pipeline_orchestrator.run_local_pipeline(pipeline_spec=spec, arguments=arguments)
     return not failed.is_set()
 
 
 @contextlib.contextmanager
-def _handled_by(session: Session) -> Iterator[None]:
+def _handled_by(execution: Execution) -> Iterator[None]:
     """Lets kfp.local run tasks by our handlers; its dispatcher looks their classes up at each task."""
-    if session.docker is None:
+    if execution.docker is None:
         module, name, ours = subprocess_task_handler, "SubprocessTaskHandler", StepHandler
     else:
         from kfp.local import docker_task_handler as module
@@ -240,7 +240,7 @@ def _handled_by(session: Session) -> Iterator[None]:
 
         name = "DockerTaskHandler"
     original = getattr(module, name)
-    setattr(module, name, type(ours.__name__, (ours,), {"session": session}))
+    setattr(module, name, type(ours.__name__, (ours,), {"execution": execution}))
     try:
         yield
     finally:
