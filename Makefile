@@ -19,7 +19,7 @@ export PYTHONDONTWRITEBYTECODE =
 export UV_PROJECT_ENVIRONMENT = $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run images ui test test-docker lint bench lock schema pictures clean
+.PHONY: help setup run images compile ui test test-docker lint bench lock schema pictures clean
 
 help:  ## Lists these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ run: $(RUN)  ## Runs a pipeline: make run CONFIG=iris SOURCE=path-or-URL ON=dock
 
 images: $(RUN)  ## Builds the steps' images: make images PUSH=1 REGISTRY=localhost:5001
 	@$(BIN)/python -m tabpipe images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(PUSH),--push)
+
+compile: $(RUN)  ## Writes build/train.yaml for Kubeflow: make compile CONFIG=iris REGISTRY=localhost:5001
+	@$(BIN)/python -m tabpipe compile '$(CONFIG)' $(if $(REGISTRY),--registry $(REGISTRY)) $(ARGS)
 
 ui: $(RUN)  ## Opens MLflow on the tracked runs: make ui PORT=5000
 	@$(BIN)/python -m tabpipe ui --port $(PORT)

@@ -33,7 +33,7 @@ def _model(segregate: str, train: str, evaluate: str, checked: dsl.PipelineTask)
     return evaluate_step(section=evaluate, model=model.outputs["model"], test_table=splits.outputs["test"])
 
 
-@dsl.pipeline(name="train", description="From a table to a checked, trained and evaluated model.")
+@dsl.pipeline(name="training", description="From a table to a checked, trained and evaluated model.")
 def train_pipeline(
     download: str,
     preprocess: str,
@@ -62,7 +62,7 @@ def train_pipeline(
     _model(segregate, train, evaluate, checked)
 
 
-@dsl.pipeline(name="train-tsne", description="The training pipeline and a picture of its table.")
+@dsl.pipeline(name="training-tsne", description="The training pipeline and a picture of its table.")
 def train_tsne_pipeline(
     download: str,
     preprocess: str,

@@ -74,6 +74,17 @@ def _parser() -> argparse.ArgumentParser:
     images.add_argument("--push", action="store_true", help="push them to the registry")
     images.set_defaults(command=_images)
 
+    compiled = commands.add_parser(
+        "compile", help="write a pipeline that Kubeflow runs", epilog="example: tabpipe compile iris"
+    )
+    compiled.add_argument("config", help="a use case under config/, or a YAML file")
+    compiled.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted.name=value")
+    compiled.add_argument(
+        "--out", type=Path, default=Path("build/train.yaml"), help="the file (default: build/train.yaml)"
+    )
+    compiled.add_argument("--registry", default="", help="what stands before the images' names")
+    compiled.set_defaults(command=_compile)
+
     ui = commands.add_parser("ui", help="open MLflow on the tracked runs", epilog="example: tabpipe ui --port 5001")
     ui.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
     ui.set_defaults(command=_ui)
@@ -127,6 +138,15 @@ def _images(options: argparse.Namespace) -> int:
 
     built = build(registry=options.registry, push=options.push)
     print("\n".join(sizes(built, engine())))
+    return 0
+
+
+def _compile(options: argparse.Namespace) -> int:
+    from tabpipe.compiling import compile_training
+    from tabpipe.config import load
+
+    size = compile_training(load(options.config, options.overrides), options.out, options.registry)
+    print(f"  {options.out}  {size / 1024:.0f} KB")
     return 0
 
 

@@ -28,6 +28,7 @@ from components.common.sections import (
     accept,
     as_argument,
 )
+from components.common.sections.cluster import Cluster
 from components.common.sections.hyperparameters import KNOWN, refuse_unknown_early
 from tabpipe.images import ROOT
 
@@ -57,6 +58,8 @@ class UseCase(Section):
     """How the model is scored."""
     tsne: Tsne | None = None
     """A picture of the table in two dimensions; no picture without this section."""
+    cluster: Cluster = Field(default_factory=Cluster)
+    """What steps may use on a cluster."""
 
     @property
     def kinds(self) -> dict[str, Kind]:
