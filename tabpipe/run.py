@@ -240,6 +240,7 @@ class Run:
     def _config(self) -> dict[str, Any]:
         """The config without the sections of steps whose outputs an earlier run has made by others."""
         config = self.use_case.model_dump(mode="json")
+        config["download"]["source"] = redact(config["download"]["source"])
         return {key: value for key, value in config.items() if key not in STEPS or key in self.chosen}
 
     def _close(self, summary: dict[str, Any]) -> None:

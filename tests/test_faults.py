@@ -62,6 +62,8 @@ def test_secrets_of_a_url_go_nowhere(tabpipe, fruit_case, tmp_path):
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
+            if "nothing" in self.path:
+                return self.send_error(404)
             self.send_response(200)
             self.send_header("Content-Length", str(len(table)))
             self.end_headers()
@@ -75,13 +77,15 @@ def test_secrets_of_a_url_go_nowhere(tabpipe, fruit_case, tmp_path):
     try:
         url = f"http://user:PASSW0RD@127.0.0.1:{server.server_port}/fruit.csv?token=T0KEN"
         result = tabpipe(fruit_case(), f"download.source={url}")
+        refused = tabpipe(fruit_case(), f"download.source={url.replace('fruit', 'nothing')}")
     finally:
         server.shutdown()
         server.server_close()
     assert result.code == 0, result.err
     tracked(tmp_path / "home")
     for secret in (b"PASSW0RD", b"T0KEN"):
-        assert secret not in repr(result.document).encode() + result.err.encode()
+        for one in (result, refused):
+            assert secret not in repr(one.document).encode() + one.err.encode()
         for path in (tmp_path / "home").rglob("*"):
             assert not path.is_file() or secret not in path.read_bytes(), path
 
