@@ -22,11 +22,14 @@ from typing import Any
 
 from components.common.errors import Refusal
 from components.common.tracking import SPOOL
-from tabpipe.engines.kfp_light import kfp, local
+from tabpipe.engines.kfp_light import kfp, left_out, local
 from tabpipe.engines.warm import Warm, step_environment
 from tabpipe.workspace import read_json, write_json
 
 from kfp.local import cache, pipeline_orchestrator, status, subprocess_task_handler  # isort: skip  # after kfp_light
+
+with left_out("docker"):  # kfp.local imports its client, 0.07 s, whether or not a step runs in a container
+    from kfp.local import task_dispatcher
 
 Outputs = dict[str, Any]
 
@@ -236,6 +239,7 @@ def _handled_by(execution: Execution) -> Iterator[None]:
     else:
         from kfp.local import docker_task_handler as module
 
+        task_dispatcher.docker_task_handler, task_dispatcher._DOCKER_AVAILABLE = module, True
         from tabpipe.engines.docker_steps import DockerStepHandler as ours
 
         name = "DockerTaskHandler"
