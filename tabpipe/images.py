@@ -6,6 +6,7 @@ step reruns, an unchanged one does not.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from pathlib import Path
@@ -32,10 +33,16 @@ def image_of(step: str, root: Path = ROOT, registry: str = "") -> str:
         registry: What stands before the name, for instance `localhost:5001`.
     """
     digest = hashlib.sha256(os.environ.get("BASE_IMAGE", "").encode())
-    for path in sorted({*files_of(BASE, root), *files_of(step, root)}):
-        digest.update(str(path.relative_to(root)).encode() + b"\0")
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for name, content in sorted({**_contents(BASE, root), **_contents(step, root)}.items()):
+        digest.update(name.encode() + b"\0")
+        digest.update(content)
     return f"{registry.rstrip('/') + '/' if registry else ''}tabpipe/{step}:{digest.hexdigest()[:16]}"
+
+
+@functools.cache  # every step stands on the base, and a run asks for each name twice
+def _contents(step: str, root: Path) -> dict[str, bytes]:
+    """Each file that an image adds, by its path in the project, to the digest of its bytes."""
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).digest() for path in files_of(step, root)}
 
 
 def files_of(step: str, root: Path = ROOT) -> list[Path]:

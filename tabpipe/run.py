@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.common.errors import Refusal, nearest, no_space
+from components.common.errors import Refusal, no_space
 from components.common.sources import in_words, parse, redact, resolve
 from components.common.step import PROGRESS
 from tabpipe import spool, tracker
@@ -19,7 +19,7 @@ from tabpipe.config import UseCase, find_config, load
 from tabpipe.engines import warm
 from tabpipe.images import STEPS, image_of
 from tabpipe.screen import Screen, shorter
-from tabpipe.selection import parents_of, prune, select
+from tabpipe.selection import parents_of, prune, refuse_unknown, select
 from tabpipe.summary import summarise, tell
 from tabpipe.words import failure, note
 from tabpipe.workspace import Workspace, home, link_or_copy, link_tree, point, usable_home, write_json
@@ -275,9 +275,7 @@ def run(options: Options) -> int:
     use_case = load(options.config, overrides)
     usable_home()
     known = [name for name in STEPS if name != "tsne" or use_case.tsne is not None]
-    for name in [*(options.steps or []), *([options.start] if options.start else [])]:
-        if name not in known:
-            raise Refusal(f"there is no step {name!r}", where="command line", mend=nearest(name, known))
+    refuse_unknown([*(options.steps or []), *([options.start] if options.start else [])], known)
     address = parse(use_case.download.source)
     if address.kind == "path":
         use_case.download.source = os.path.abspath(address.target)  # a step may run in another folder

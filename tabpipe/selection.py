@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,13 @@ class Selection:
     """Whether every step of the pipeline runs."""
 
 
+def refuse_unknown(names: Iterable[str], known: Collection[str]) -> None:
+    """Refuses a step that does not exist, with the nearest one that does."""
+    for name in names:
+        if name not in known:
+            raise Refusal(f"there is no step {name!r}", where="command line", mend=nearest(name, known))
+
+
 def select(parents: dict[str, list[str]], steps: list[str] | None, start: str | None) -> Selection:
     """Selects steps.
 
@@ -31,9 +39,7 @@ def select(parents: dict[str, list[str]], steps: list[str] | None, start: str | 
     Raises:
         Refusal: An unknown step.
     """
-    for name in [*(steps or []), *([start] if start else [])]:
-        if name not in parents:
-            raise Refusal(f"there is no step {name!r}", where="command line", mend=nearest(name, parents))
+    refuse_unknown([*(steps or []), *([start] if start else [])], parents)
     if steps:
         run = frozenset(steps)
     elif start:

@@ -57,6 +57,7 @@ class Execution:
     frozen: dict[str, str] = field(default_factory=dict)
     """Steps that do not run; to the cache key of the outputs that stand for theirs."""
     on_start: Callable[[str], None] = lambda step: None
+    """Called when a step's turn has come."""
     on_launched: Callable[[str], None] = lambda step: None
     """Called when a step's process is under way."""
     on_end: Callable[[str, str, Outputs, bool], None] = lambda step, key, outputs, cached: None
@@ -136,9 +137,7 @@ def _environment() -> str:
     """
     names = {"cloudpickle", "mlflow_skinny", "numpy", "pandas", "pyarrow", "scikit_learn", "scipy"}
     installed = sorted(path.name for path in Path(kfp.__file__).parents[1].glob("*.dist-info"))
-    return (
-        f"{sys.version_info[:2]} {[name for name in installed if name.rpartition('-')[0].partition('-')[0] in names]}"
-    )
+    return f"{sys.version_info[:2]} {[name for name in installed if name.partition('-')[0] in names]}"
 
 
 class StepHandler(subprocess_task_handler.SubprocessTaskHandler):
