@@ -1,7 +1,7 @@
 """The pipelines, in the kfp DSL, and nothing else.
 
 A pipeline's parameters are the steps' sections of the config, as JSON: a run, a schedule or the Kubeflow UI can
-override one without a new compile, and a changed section reruns its step and those after it, no other.
+override one, or a part of one, without a new compile; a changed section reruns its step and those after it, no other.
 """
 
 from kfp import dsl
@@ -10,6 +10,7 @@ from components.check_data.component import check_data as check_data_step
 from components.download.component import download as download_step
 from components.evaluate.component import evaluate as evaluate_step
 from components.preprocess.component import preprocess as preprocess_step
+from components.resolve.component import resolve as resolve_step
 from components.segregate.component import segregate as segregate_step
 from components.train.component import train as train_step
 from components.tsne.component import tsne as tsne_step
@@ -33,49 +34,49 @@ def _model(segregate: str, train: str, evaluate: str, checked: dsl.PipelineTask)
     return evaluate_step(section=evaluate, model=model.outputs["model"], test_table=splits.outputs["test"])
 
 
-@dsl.pipeline(name="training", description="From a table to a checked, trained and evaluated model.")
-def train_pipeline(
-    download: str,
-    preprocess: str,
-    check_data: str,
-    segregate: str,
-    train: str,
-    evaluate: str,
-    checksum: str = "",
-    reference: str = "",
-    valid_for: str = "",
-):
-    """download, preprocess, check_data, segregate, train, evaluate.
+def training(resolving: bool, with_tsne: bool):
+    """The training pipeline: download, preprocess, check_data, segregate, train, evaluate.
 
     Args:
-        download: Section of the step download; likewise the next five.
-        preprocess: Its section.
-        check_data: Its section.
-        segregate: Its section.
-        train: Its section.
-        evaluate: Its section.
-        checksum: What identifies the source's present bytes; a cached download is for one checksum only.
-        reference: Path of the table that the new one is compared with; empty where there is none.
-        valid_for: What else the data checks hang on: the day, the digest of a declared reference.
+        resolving: Whether a first step finds what the source holds now, as a pipeline on a cluster must. Otherwise
+            whoever runs the pipeline says so by `checksum` and `valid_for`.
+        with_tsne: Whether the step tsne draws the accepted table.
     """
-    checked = _accepted_table(download, preprocess, check_data, checksum, reference, valid_for)
-    _model(segregate, train, evaluate, checked)
 
+    @dsl.pipeline(name="training", description="From a table to a checked, trained and evaluated model.")
+    def pipeline(
+        download: str,
+        preprocess: str,
+        check_data: str,
+        segregate: str,
+        train: str,
+        evaluate: str,
+        tsne: str = "",
+        checksum: str = "",
+        reference: str = "",
+        valid_for: str = "",
+    ):
+        """From a table to a checked, trained and evaluated model.
 
-@dsl.pipeline(name="training-tsne", description="The training pipeline and a picture of its table.")
-def train_tsne_pipeline(
-    download: str,
-    preprocess: str,
-    check_data: str,
-    segregate: str,
-    train: str,
-    evaluate: str,
-    tsne: str,
-    checksum: str = "",
-    reference: str = "",
-    valid_for: str = "",
-):
-    """The training pipeline, and t-SNE of the accepted table; for configs with a section `tsne`."""
-    checked = _accepted_table(download, preprocess, check_data, checksum, reference, valid_for)
-    tsne_step(section=tsne, table=checked.outputs["accepted"])
-    _model(segregate, train, evaluate, checked)
+        Args:
+            download: Section of the step download; likewise the next six.
+            preprocess: Its section.
+            check_data: Its section.
+            segregate: Its section.
+            train: Its section.
+            evaluate: Its section.
+            tsne: Its section, where the step is part of the pipeline.
+            checksum: What identifies the source's present bytes; a cached download is for one checksum only.
+            reference: Path or URL of the table that the new one is compared with; empty where there is none.
+            valid_for: What else the data checks hang on: the day, the checksum of a declared reference.
+        """
+        if resolving:
+            outside = resolve_step(download=download, check_data=check_data)
+            outside.set_caching_options(False)
+            checksum, valid_for = outside.outputs["checksum"], outside.outputs["valid_for"]
+        checked = _accepted_table(download, preprocess, check_data, checksum, reference, valid_for)
+        if with_tsne:
+            tsne_step(section=tsne, table=checked.outputs["accepted"])
+        _model(segregate, train, evaluate, checked)
+
+    return pipeline

@@ -16,7 +16,7 @@ from typing import Any
 
 from components.common.errors import Refusal
 from components.common.sources import redact
-from tabpipe.images import BASE, ROOT, STEPS, files_of, image_of
+from tabpipe.images import BASE, CLUSTER_STEPS, ROOT, files_of, image_of, image_of_folder, sources_in
 
 _PASSED_ON = (
     "PIP_INDEX_URL",
@@ -63,51 +63,77 @@ def engine() -> Any:
         ) from None
 
 
-def build(steps: Iterable[str] = STEPS, *, registry: str = "", push: bool = False) -> list[Built]:
+def build(steps: Iterable[str] = CLUSTER_STEPS, *, registry: str = "", push: bool = False, root: Path = ROOT) -> list[Built]:
     """Builds the images of steps, and the base that they stand on; says how far it is on stderr.
 
     Args:
         steps: Steps whose images are wanted.
         registry: What stands before the names, for instance `localhost:5001`.
         push: Whether to push them.
+        root: The project that has their folders.
 
     Raises:
         Refusal: No engine, or an image that does not build; the last lines of its log are in the message.
     """
     client = engine()
     revision = _revision()
-    base = _build_one(client, BASE, registry, revision, "")
+
+    def one(step: str, arguments: dict[str, str]) -> Built:
+        dockerfile = "images/base/Dockerfile" if step == BASE else f"components/{step}/Dockerfile"
+        context = _context(files_of(step, root), root)
+        return _build_one(client, step, image_of(step, root, registry), dockerfile, context, arguments, revision)
+
+    base = one(BASE, {"BASE_IMAGE": os.environ.get("BASE_IMAGE", "python:3.11-slim")})
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
-        built = list(pool.map(lambda step: _build_one(client, step, registry, revision, base.name), steps))
+        built = list(pool.map(lambda step: one(step, {"BASE": base.name}), steps))
     if push:
         for image in [base, *built]:
             _push(client, image.name)
     return [base, *built]
 
 
-def _build_one(client: Any, step: str, registry: str, revision: str, base: str) -> Built:
+def build_folder(folder: Path, *, registry: str = "", push: bool = False) -> Built:
+    """Builds an image that does not stand on the base, from the Dockerfile in its folder and what lies beside that.
+
+    Args:
+        folder: The folder, whose name is the image's.
+        registry: What stands before the image's name.
+        push: Whether to push it.
+
+    Raises:
+        Refusal: As of `build`.
+    """
+    client = engine()
+    name = image_of_folder(folder, registry)
+    arguments = {"BASE_IMAGE": os.environ["BASE_IMAGE"]} if os.environ.get("BASE_IMAGE") else {}
+    context = _context(sources_in(folder), folder)
+    built = _build_one(client, folder.name, name, "Dockerfile", context, arguments, _revision())
+    if push:
+        _push(client, built.name)
+    return built
+
+
+def _build_one(
+    client: Any, step: str, name: str, dockerfile: str, context: io.BytesIO, arguments: dict[str, str], revision: str
+) -> Built:
     import docker
 
-    name = image_of(step, registry=registry)
     try:
         return Built(step, name, client.images.get(name).attrs["Size"], 0.0)
     except docker.errors.ImageNotFound:
         pass
     started = time.monotonic()
     print(f"  {step:<12}building {name}", file=sys.stderr, flush=True)
-    default = os.environ.get("BASE_IMAGE", "python:3.11-slim")
-    arguments = {"BASE": base} if base else {"BASE_IMAGE": default}
-    arguments |= {key: os.environ[key] for key in _PASSED_ON if os.environ.get(key)}
+    arguments = {**arguments, **{key: os.environ[key] for key in _PASSED_ON if os.environ.get(key)}}
     labels = {
         "org.opencontainers.image.source": _source(),
         "org.opencontainers.image.revision": revision,
         "org.opencontainers.image.licenses": "Apache-2.0",
         "org.opencontainers.image.title": f"tabpipe {step}",
     }
-    dockerfile = "images/base/Dockerfile" if step == BASE else f"components/{step}/Dockerfile"
     lines: list[str] = []
     for event in client.api.build(
-        fileobj=_context(step),
+        fileobj=context,
         custom_context=True,
         dockerfile=dockerfile,
         tag=name,
@@ -127,12 +153,12 @@ def _build_one(client: Any, step: str, registry: str, revision: str, base: str) 
     return Built(step, name, client.images.get(name).attrs["Size"], seconds)
 
 
-def _context(step: str) -> io.BytesIO:
+def _context(files: list[Path], root: Path) -> io.BytesIO:
     """The files that an image is built from, as a tar archive with no trace of time or owner."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        for path in files_of(step):
-            _add(tar, str(path.relative_to(ROOT)), path.read_bytes())
+        for path in files:
+            _add(tar, str(path.relative_to(root)), path.read_bytes())
         certificates = os.environ.get("EXTRA_CA")
         _add(tar, "certificates.pem", Path(certificates).read_bytes() if certificates else b"")
     archive.seek(0)

@@ -143,9 +143,10 @@ def _images(options: argparse.Namespace) -> int:
 
 def _compile(options: argparse.Namespace) -> int:
     from tabpipe.compiling import compile_training
-    from tabpipe.config import load
+    from tabpipe.config import find_config, load
 
-    size = compile_training(load(options.config, options.overrides), options.out, options.registry)
+    name = find_config(options.config).stem
+    size = compile_training(load(options.config, options.overrides), name, options.out, options.registry)
     print(f"  {options.out}  {size / 1024:.0f} KB")
     return 0
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
-from components.common.errors import Refusal, nearest
-from components.common.sections.cluster import Cluster
+from components.common.errors import Refusal
 from components.common.tables import written_whole
 from tabpipe.config import UseCase
 from tabpipe.pipelines import training_spec
+from tabpipe.provisioning import provide
 
 LARGEST = 256 * 1024
 """Bytes that Kubeflow accepts at most."""
 
 
-def compile_training(use_case: UseCase, out: Path, registry: str = "") -> int:
+def compile_training(use_case: UseCase, name: str, out: Path, registry: str = "") -> int:
     """Writes the training pipeline of a use case; the same input gives the same bytes.
 
     Args:
         use_case: The config, overrides included.
+        name: What the use case is called, and the pipeline after it.
         out: The YAML file.
         registry: What stands before the images' names.
 
@@ -32,13 +34,14 @@ def compile_training(use_case: UseCase, out: Path, registry: str = "") -> int:
     import yaml
     from google.protobuf import json_format
 
-    spec = training_spec(use_case.tsne is not None, registry)
-    for name, section in use_case.arguments().items():
-        parameter = spec.root.input_definitions.parameters[name]
-        parameter.default_value.string_value = section
-        parameter.is_optional = True
-    _provide(spec, use_case.cluster)
-    text = yaml.safe_dump(json_format.MessageToDict(spec), sort_keys=True, allow_unicode=True, width=120)
+    spec = training_spec(use_case.tsne is not None, registry, resolving=True)
+    spec.pipeline_info.name = pipeline_name(name)
+    if use_case.description:
+        spec.pipeline_info.description = use_case.description
+    _defaults(spec, use_case.arguments())
+    platform = provide(spec, use_case.cluster)
+    documents = [json_format.MessageToDict(spec), platform]
+    text = yaml.safe_dump_all(documents, sort_keys=True, allow_unicode=True, width=120)
     size = len(text.encode())
     if size > LARGEST:
         raise Refusal(
@@ -52,28 +55,21 @@ def compile_training(use_case: UseCase, out: Path, registry: str = "") -> int:
     return size
 
 
-def _provide(spec: Any, cluster: Cluster) -> None:
-    """Puts resources and retries into a compiled pipeline."""
-    steps = {
-        label.removeprefix("exec-").replace("-", "_"): executor["container"]
-        for label, executor in spec.deployment_spec["executors"].items()
-    }
-    for name in cluster.steps:
-        if name not in steps:
-            raise Refusal(f"there is no step {name!r}", where="cluster.steps", mend=nearest(name, steps))
-    for name, container in steps.items():
-        own = cluster.steps[name].model_dump(exclude_none=True) if name in cluster.steps else {}
-        asked = {**cluster.resources.model_dump(exclude_none=True), **own}
-        fields = {
-            "cpu_request": "resourceCpuRequest",
-            "cpu_limit": "resourceCpuLimit",
-            "memory_request": "resourceMemoryRequest",
-            "memory_limit": "resourceMemoryLimit",
-        }
-        if asked:
-            container["resources"] = {fields[key]: value for key, value in asked.items()}
+def pipeline_name(use_case: str) -> str:
+    """A use case's name as Kubeflow accepts it: lower case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", use_case.lower()).strip("-")
+
+
+def _defaults(spec: Any, sections: dict[str, str]) -> None:
+    """Makes a use case's sections the defaults of the parameters, and what steps put a partial section over."""
+    for name, section in sections.items():
+        parameter = spec.root.input_definitions.parameters[name]
+        parameter.default_value.string_value = section
+        parameter.is_optional = True
     for task in spec.root.dag.tasks.values():
-        task.retry_policy.max_retry_count = cluster.retry.times
-        task.retry_policy.backoff_factor = 2.0
-        task.retry_policy.backoff_duration.seconds = cluster.retry.backoff_seconds
-        task.retry_policy.backoff_max_duration.seconds = cluster.retry.longest_seconds
+        inputs = spec.components[task.component_ref.name].input_definitions.parameters
+        given = {key: value.component_input_parameter for key, value in task.inputs.parameters.items()}
+        for key, parameter in given.items():
+            place = "defaults" if key == "section" else f"{key}_defaults"
+            if parameter in sections and place in inputs:
+                task.inputs.parameters[place].runtime_value.constant.string_value = sections[parameter]

@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 """The project: the folder that holds components/, config/ and requirements/."""
 
 STEPS = ("download", "preprocess", "check_data", "segregate", "train", "evaluate", "tsne")
-"""All steps, in the order in which the screen shows them."""
+"""The steps of a run on this machine, in the order in which the screen shows them."""
+CLUSTER_STEPS = ("resolve", *STEPS)
+"""Those of a run on a cluster."""
 BASE = "base"
 """The image that all steps stand on."""
 
@@ -32,28 +34,41 @@ def image_of(step: str, root: Path = ROOT, registry: str = "") -> str:
         root: The project.
         registry: What stands before the name, for instance `localhost:5001`.
     """
+    return _named(step, {**_contents(BASE, root), **_contents(step, root)}, registry)
+
+
+def image_of_folder(folder: Path, registry: str = "") -> str:
+    """The name of an image that does not stand on the base: its folder's name, and the digest of what is in it."""
+    return _named(folder.name, _digests(sources_in(folder), folder), registry)
+
+
+def _named(name: str, contents: dict[str, bytes], registry: str) -> str:
     digest = hashlib.sha256(os.environ.get("BASE_IMAGE", "").encode())
-    for name, content in sorted({**_contents(BASE, root), **_contents(step, root)}.items()):
-        digest.update(name.encode() + b"\0")
+    for path, content in sorted(contents.items()):
+        digest.update(path.encode() + b"\0")
         digest.update(content)
-    return f"{registry.rstrip('/') + '/' if registry else ''}tabpipe/{step}:{digest.hexdigest()[:16]}"
+    return f"{registry.rstrip('/') + '/' if registry else ''}tabpipe/{name}:{digest.hexdigest()[:16]}"
 
 
 @functools.cache  # every step stands on the base, and a run asks for each name twice
 def _contents(step: str, root: Path) -> dict[str, bytes]:
     """Each file that an image adds, by its path in the project, to the digest of its bytes."""
-    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).digest() for path in files_of(step, root)}
+    return _digests(files_of(step, root), root)
+
+
+def _digests(files: list[Path], root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).digest() for path in files}
 
 
 def files_of(step: str, root: Path = ROOT) -> list[Path]:
     """The files that a step's image is built from, on top of the base; for the base, what all steps share."""
     components = root / "components"
     if step == BASE:
-        return [components / "__init__.py", *_sources(components / "common"), *_sources(root / "images" / "base")]
-    return _sources(components / step)
+        return [components / "__init__.py", *sources_in(components / "common"), *sources_in(root / "images" / "base")]
+    return sources_in(components / step)
 
 
-def _sources(folder: Path) -> list[Path]:
+def sources_in(folder: Path) -> list[Path]:
     """The files of a folder without its tests, its README and what Python leaves there."""
     return [
         path

@@ -7,19 +7,21 @@ from typing import Any
 from tabpipe.images import stamp_images
 
 
-def training_spec(tsne: bool, registry: str = "") -> Any:
-    """The PipelineSpec of the training pipeline, a message of its own that may be changed.
+def training_spec(with_tsne: bool, registry: str = "", *, resolving: bool = False) -> Any:
+    """The PipelineSpec of the training pipeline, a message that may be changed.
 
     Args:
-        tsne: Whether the step tsne is part of it.
+        with_tsne: Whether the step tsne is part of it.
         registry: What stands before the images' names.
+        resolving: Whether its first step finds what the source holds now.
     """
     from tabpipe.engines import kfp_light  # noqa: F401  # first, so that kfp is loaded without its client
 
     import pipeline  # isort: skip
 
-    chosen = pipeline.train_tsne_pipeline if tsne else pipeline.train_pipeline
-    spec = type(chosen.pipeline_spec)()
-    spec.CopyFrom(chosen.pipeline_spec)
+    spec = pipeline.training(resolving, with_tsne).pipeline_spec
+    inputs = spec.root.input_definitions.parameters
+    for name in ["checksum", "valid_for"] * resolving + ["tsne"] * (not with_tsne):
+        del inputs[name]  # nothing reads it
     stamp_images(spec, registry=registry)
     return spec

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import Refusal, no_space
+from components.common.outside import valid_for
 from components.common.sources import in_words, parse, redact, resolve
 from components.common.step import PROGRESS
 from tabpipe import spool, tracker
@@ -125,7 +126,7 @@ class Run:
             **arguments,
             "checksum": self.checksum,
             "reference": self.reference,
-            "valid_for": self._valid_for(),
+            "valid_for": valid_for(self.use_case.check_data, home() / "store"),
         }
         images = {name: image_of(name) for name in arguments}
         fingerprint = hashlib.sha256(json.dumps([parameters, images], sort_keys=True).encode()).hexdigest()
@@ -169,13 +170,6 @@ class Run:
         sources = [self.use_case.download.source, self.use_case.check_data.drift.reference or ""]
         read = [Path(parse(source).target).absolute() for source in sources if source and parse(source).kind == "path"]
         return runner(home(), read)
-
-    def _valid_for(self) -> str:
-        """What the data checks hang on besides their section and the table, or else caches would serve them stale."""
-        checks = self.use_case.check_data
-        day = time.strftime("%Y-%m-%d") if any(rule.fresh_days for rule in checks.columns.values()) else ""
-        reference = checks.drift.reference
-        return f"{day}{resolve(reference, home() / 'store').checksum if reference else ''}"
 
     def _frozen_source(self) -> bool:
         """Whether the source need not be looked at, since download does not run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from components.check_data.checks import Check, refusal, summary
 from components.common.errors import Refusal, nearest
 from components.common.report import write_page
 from components.common.sections import CheckDataArgument, accept
+from components.common.sources import open_bytes, redact
 from components.common.tables import read_table, written_whole
 
 if TYPE_CHECKING:
@@ -107,8 +109,15 @@ def _reference(rules: CheckDataArgument, previous: str) -> tuple[pd.DataFrame | 
     path = rules.drift.reference or previous
     if not path:
         return None, ""
-    words = f"the declared reference {path}" if rules.drift.reference else "the previous accepted table"
+    words = f"the declared reference {redact(path)}" if rules.drift.reference else "the previous accepted table"
     where = "check_data.drift.reference" if rules.drift.reference else "the previous accepted table"
+    if "://" not in path:
+        return _read_reference(path, rules, where), words
+    with tempfile.TemporaryDirectory() as scratch, open_bytes(path, Path(scratch)) as opened:
+        return _read_reference(str(opened.path), rules, where), words
+
+
+def _read_reference(path: str, rules: CheckDataArgument, where: str) -> pd.DataFrame:
     try:
         with Path(path).open("rb") as file:
             is_parquet = file.read(4) == b"PAR1"
@@ -117,10 +126,10 @@ def _reference(rules: CheckDataArgument, previous: str) -> tuple[pd.DataFrame | 
             f"the reference table cannot be read ({error.strerror})",
             where=where,
             value=path,
-            rule="a path of a parquet or CSV table",
+            rule="a path, or an http(s):// or s3:// URL, of a parquet or CSV table",
             mend="name another one, or none",
         ) from None
-    return (_parquet(path, rules) if is_parquet else _csv(path, rules, where)), words
+    return _parquet(path, rules) if is_parquet else _csv(path, rules, where)
 
 
 def _parquet(path: str, rules: CheckDataArgument) -> pd.DataFrame:

@@ -12,11 +12,12 @@ def check_data(
     accepted: dsl.Output[dsl.Dataset],
     report: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
+    defaults: str = "{}",
 ):
     """Checks a clean table and hands it on unchanged, or refuses it.
 
     Args:
-        section: The step's section, `CheckDataArgument`, as JSON.
+        section: The step's section, `CheckDataArgument`, as JSON, or the part of it that differs from the defaults.
         reference: The previous accepted table, parquet, to compare with; empty where there is none.
         valid_for: What else the outcome hangs on, for the sake of caches: the day, where freshness is checked, and the
             digest of a declared reference.
@@ -24,14 +25,12 @@ def check_data(
         accepted: The same table, once accepted.
         report: Every check and every column, as a page.
         metrics: Checks made, passed, failed, warned of and skipped, and rows.
+        defaults: The whole section that the pipeline was compiled with.
     """
-    import json
-
     from components.check_data.check_data import check_file
     from components.common.step import stamp, step
 
-    settings = json.loads(section)
-    with step("check_data", settings) as record:
+    with step("check_data", section, defaults) as (settings, record):
         record.used("clean", clean)
 
         def tell(counts):

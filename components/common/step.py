@@ -10,6 +10,7 @@ from typing import Any
 
 from components.common import tracking
 from components.common.errors import Refusal, no_space
+from components.common.settings import settings_of
 
 REFUSED = "tabpipe-refused: "
 """A line of a step's log that starts with this holds its refusal as a JSON object with `message`."""
@@ -18,23 +19,25 @@ PROGRESS = "tabpipe-progress: "
 
 
 @contextmanager
-def step(name: str, section: dict[str, Any]) -> Iterator[tracking.Record]:
-    """Runs a step's body with a tracking record that is written when the body ends, well or not.
+def step(name: str, section: str, defaults: str = "{}") -> Iterator[tuple[dict[str, Any], tracking.Record]]:
+    """Runs a step's body with its settings and a tracking record that is written when the body ends, well or not.
 
     A `Refusal` ends the process with exit code 1 after its message, without a stack trace; so do a full disk and
     exhausted memory. Any other exception passes through.
 
     Args:
         name: The step's name.
-        section: The step's argument, logged as parameters.
+        section: The step's section as JSON, or the part of it that differs from the defaults.
+        defaults: The whole section that the pipeline was compiled with, as JSON.
 
     Yields:
-        The record to note inputs, parameters, metrics and files in.
+        The settings, which are logged as parameters, and the record to note inputs, metrics and files in.
     """
     record = tracking.Record(name=name, started=time.time())
-    record.params(section)
     try:
-        yield record
+        settings = settings_of(section, defaults)
+        record.params(settings)
+        yield settings, record
         record.status = "FINISHED"
     except Refusal as refusal:
         _refuse(record, str(refusal))

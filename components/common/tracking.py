@@ -36,13 +36,13 @@ class Record:
     files: list[list[str]] = field(default_factory=list)
 
     def params(self, values: dict[str, Any], prefix: str = "") -> None:
-        """Notes parameters; nested dicts become dotted names."""
+        """Notes parameters, without the secrets of addresses; nested dicts become dotted names."""
         for key, value in values.items():
             name = f"{prefix}{key}"
             if isinstance(value, dict):
                 self.params(value, f"{name}.")
             else:
-                self.parameters[_name(name)] = value if isinstance(value, str) else json.dumps(value, default=str)
+                self.parameters[_name(name)] = _text(value)
 
     def metrics(self, values: dict[str, float], prefix: str = "") -> None:
         """Notes metrics."""
@@ -64,6 +64,17 @@ class Record:
     def file(self, path: str, folder: str = "", name: str = "") -> None:
         """Notes a file to keep with the run, in a folder of its artifacts, under another name if one is given."""
         self.files.append([str(path), folder, name or os.path.basename(str(path))])
+
+
+def _text(value: Any) -> str:
+    """A parameter's value as MLflow shows it."""
+    if not isinstance(value, str):
+        return json.dumps(value, default=str)
+    if "://" not in value:
+        return value
+    from components.common.sources import redact
+
+    return redact(value)
 
 
 def _name(text: str) -> str:

@@ -4,24 +4,29 @@ from kfp import dsl
 
 
 @dsl.component(base_image="tabpipe/download", install_kfp_package=False)
-def download(section: str, checksum: str, table: dsl.Output[dsl.Dataset], metrics: dsl.Output[dsl.Metrics]):
+def download(
+    section: str,
+    checksum: str,
+    table: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+    defaults: str = "{}",
+):
     """Brings the table that the config names and turns it into parquet.
 
     Args:
-        section: The step's section, `Download`, as JSON.
+        section: The step's section, `Download`, as JSON, or the part of it that differs from the defaults.
         checksum: SHA-256 of the source's bytes, `sample:NAME` of a sample, or empty where they are not known yet.
         table: The table, parquet.
         metrics: Rows, columns, and bytes of the source.
+        defaults: The whole section that the pipeline was compiled with.
     """
-    import json
     import os
 
-    from components.common.sources import in_words, redact
+    from components.common.sources import in_words
     from components.common.step import progress, stamp, step
     from components.download.download import download_file
 
-    settings = json.loads(section)
-    with step("download", {**settings, "source": redact(str(settings.get("source", "")))}) as record:
+    with step("download", section, defaults) as (settings, record):
         done = download_file(
             settings, checksum, table.path, store=os.environ.get("TABPIPE_STORE"), progress=in_words(progress)
         )

@@ -11,24 +11,23 @@ def evaluate(
     metrics: dsl.Output[dsl.Metrics],
     curves: dsl.Output[dsl.ClassificationMetrics],
     report: dsl.Output[dsl.HTML],
+    defaults: str = "{}",
 ):
     """Scores the saved model, the file that would be served, on the untouched test rows.
 
     Args:
-        section: The step's section, `EvaluateArgument`, as JSON.
+        section: The step's section, `EvaluateArgument`, as JSON, or the part of it that differs from the defaults.
         model: The saved model, a folder.
         test_table: The test split, parquet.
         metrics: Scores on the test split.
         curves: A classifier's confusion matrix and, of two classes, its ROC curve.
         report: An HTML page for people.
+        defaults: The whole section that the pipeline was compiled with.
     """
-    import json
-
     from components.common.step import step
     from components.evaluate.evaluate import evaluate_file
 
-    settings = json.loads(section)
-    with step("evaluate", settings) as record:
+    with step("evaluate", section, defaults) as (settings, record):
         record.used("model", model)
         record.used("test_table", test_table)
         result = evaluate_file(settings, model.path, test_table.path, report.path)

@@ -5,23 +5,25 @@ from kfp import dsl
 
 @dsl.component(base_image="tabpipe/preprocess", install_kfp_package=False)
 def preprocess(
-    section: str, table: dsl.Input[dsl.Dataset], clean: dsl.Output[dsl.Dataset], metrics: dsl.Output[dsl.Metrics]
+    section: str,
+    table: dsl.Input[dsl.Dataset],
+    clean: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+    defaults: str = "{}",
 ):
     """Cleans a table by the rules that the config declares.
 
     Args:
-        section: The step's section, `PreprocessArgument`, as JSON.
+        section: The step's section, `PreprocessArgument`, as JSON, or the part of it that differs from the defaults.
         table: The raw table, parquet.
         clean: The clean table, parquet, declared and derived columns only.
         metrics: Rows in, rows out, rows removed by each rule.
+        defaults: The whole section that the pipeline was compiled with.
     """
-    import json
-
     from components.common.step import stamp, step
     from components.preprocess.preprocess import preprocess_file
 
-    settings = json.loads(section)
-    with step("preprocess", settings) as record:
+    with step("preprocess", section, defaults) as (settings, record):
         record.used("table", table)
         counts = preprocess_file(settings, table.path, clean.path, called=table.metadata.get("source", "the raw table"))
         stamp(clean, source=table.metadata.get("source", ""))

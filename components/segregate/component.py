@@ -10,23 +10,22 @@ def segregate(
     train: dsl.Output[dsl.Dataset],
     validation: dsl.Output[dsl.Dataset],
     test: dsl.Output[dsl.Dataset],
+    defaults: str = "{}",
 ):
     """Deals the rows of the accepted table to train, validation and test.
 
     Args:
-        section: The step's section, `SegregateArgument`, as JSON.
+        section: The step's section, `SegregateArgument`, as JSON, or the part of it that differs from the defaults.
         accepted: The table that passed the checks, parquet.
         train: What models are fitted to, parquet.
         validation: What candidates are compared on, parquet.
         test: What the chosen model is judged by, parquet; nothing before evaluate reads it.
+        defaults: The whole section that the pipeline was compiled with.
     """
-    import json
-
     from components.common.step import stamp, step
     from components.segregate.segregate import segregate_file
 
-    settings = json.loads(section)
-    with step("segregate", settings) as record:
+    with step("segregate", section, defaults) as (settings, record):
         record.used("accepted", accepted)
         counts = segregate_file(settings, accepted.path, train.path, validation.path, test.path)
         for name, split in (("train", train), ("validation", validation), ("test", test)):

@@ -12,25 +12,24 @@ def train(
     metrics: dsl.Output[dsl.Metrics],
     curves: dsl.Output[dsl.ClassificationMetrics],
     report: dsl.Output[dsl.HTML],
+    defaults: str = "{}",
 ):
     """Fits a model, scores it on the validation split and saves it in MLflow's format.
 
     Args:
-        section: The step's section, `TrainArgument`, as JSON.
+        section: The step's section, `TrainArgument`, as JSON, or the part of it that differs from the defaults.
         train_table: The training split, parquet.
         validation_table: The validation split, parquet.
         model: The saved model, a folder.
         metrics: Scores on the validation split.
         curves: A classifier's confusion matrix and, of two classes, its ROC curve.
         report: An HTML page for people.
+        defaults: The whole section that the pipeline was compiled with.
     """
-    import json
-
     from components.common.step import step
     from components.train.train import train_file
 
-    settings = json.loads(section)
-    with step("train", settings) as record:
+    with step("train", section, defaults) as (settings, record):
         record.used("train_table", train_table)
         record.used("validation_table", validation_table)
         record.tags["training_table.digest"] = str(train_table.metadata.get("digest", ""))

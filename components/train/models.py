@@ -93,7 +93,9 @@ def make_estimator(section: TrainArgument) -> BaseEstimator:
     """
     found = estimator_class(section.model, section.task)
     known = inspect.signature(found).parameters
-    refuse_unknown(section.model, section.hyperparameters, known)
+    # One that is null and unknown belonged to another model, which an override has taken the place of.
+    given = {name: value for name, value in section.hyperparameters.items() if value is not None or name in known}
+    refuse_unknown(section.model, given, known)
     needed = [name for name, parameter in known.items() if parameter.default is inspect.Parameter.empty]
     if needed:
         raise Refusal(
@@ -104,7 +106,7 @@ def make_estimator(section: TrainArgument) -> BaseEstimator:
         )
     constraints = getattr(found, "_parameter_constraints", {})
     values = dict(DEFAULTS.get((section.model, section.task), {}))
-    for name, value in section.hyperparameters.items():
+    for name, value in given.items():
         values[name] = as_accepted(value, constraints.get(name, "no_validation"))
         _refuse_unaccepted(name, values[name], constraints, found.__name__)
     if "random_state" in known:

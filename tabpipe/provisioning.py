@@ -1,0 +1,100 @@
+"""What the section `cluster` of a config asks for, put into a compiled pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components.common.errors import Refusal, nearest
+from components.common.sections.cluster import Cluster, Resources, StepSettings
+
+BACKOFF_FACTOR = 2
+
+_RESOURCES = {
+    "cpu_request": "resourceCpuRequest",
+    "cpu_limit": "resourceCpuLimit",
+    "memory_request": "resourceMemoryRequest",
+    "memory_limit": "resourceMemoryLimit",
+}
+
+
+def provide(spec: Any, cluster: Cluster) -> dict[str, Any]:
+    """Puts resources, variables and retries into a PipelineSpec.
+
+    Args:
+        spec: The message; changed in place.
+        cluster: The settings.
+
+    Returns:
+        What Kubeflow keeps apart from the pipeline, as its Kubernetes part: timeouts, users, secrets, nodes.
+
+    Raises:
+        Refusal: Settings for a step that does not exist.
+    """
+    executors = spec.deployment_spec["executors"]
+    steps = {label.removeprefix("exec-").replace("-", "_"): label for label in executors}
+    for name in cluster.steps:
+        if name not in steps:
+            raise Refusal(f"there is no step {name!r}", where="cluster.steps", mend=nearest(name, steps))
+    configs = {}
+    for name, label in steps.items():
+        own = cluster.steps.get(name, StepSettings())
+        container = executors[label]["container"]
+        if asked := _resources(cluster.resources, own):
+            container["resources"] = asked
+        if cluster.environment:
+            container["env"] = [{"name": key, "value": value} for key, value in sorted(cluster.environment.items())]
+        configs[label] = _pod(cluster, own)
+    for name, task in spec.root.dag.tasks.items():
+        own = cluster.steps.get(name.replace("-", "_"), StepSettings())
+        _retry(task.retry_policy, cluster, own.timeout or cluster.timeout)
+    return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": configs}}}}
+
+
+def _resources(common: Resources, own: StepSettings) -> dict[str, str]:
+    asked = {**common.model_dump(exclude_none=True), **own.model_dump(exclude_none=True, exclude={"timeout"})}
+    return {_RESOURCES[key]: value for key, value in asked.items()}
+
+
+def _retry(policy: Any, cluster: Cluster, timeout: int) -> None:
+    """Sets a task's retries.
+
+    Argo counts its longest duration from the start of the first try, gives up when that is over, and even ends a try
+    under way: it must leave room for all of them.
+    """
+    times, backoff = cluster.retry.times, cluster.retry.backoff
+    policy.max_retry_count = times
+    policy.backoff_factor = float(BACKOFF_FACTOR)
+    policy.backoff_duration.seconds = backoff
+    policy.backoff_max_duration.seconds = (times + 1) * timeout + backoff * (BACKOFF_FACTOR**times - 1) + 600
+
+
+def _pod(cluster: Cluster, own: StepSettings) -> dict[str, Any]:
+    """The KubernetesExecutorConfig of a step, of kfp-kubernetes, in the form of its JSON."""
+    # Imported through kfp's own package, its message costs 0.4 s; a test reads what is written here with it.
+    config: dict[str, Any] = {
+        "activeDeadlineSeconds": str(own.timeout or cluster.timeout),
+        "imagePullPolicy": cluster.image_pull_policy,
+        "securityContext": {"runAsNonRoot": True},
+    }
+    for key, value in (("runAsUser", cluster.run_as_user), ("runAsGroup", cluster.run_as_group)):
+        if value is not None:
+            config["securityContext"][key] = str(value)
+    if cluster.secrets:
+        config["secretAsEnv"] = [
+            {
+                "secretNameParameter": _constant(source.secret),
+                "keyToEnv": [{"secretKey": source.key, "envVar": variable}],
+            }
+            for variable, source in sorted(cluster.secrets.items())
+        ]
+    if cluster.image_pull_secrets:
+        config["imagePullSecret"] = [{"secretNameParameter": _constant(name)} for name in cluster.image_pull_secrets]
+    if cluster.node_selector:
+        config["nodeSelector"] = {"labels": cluster.node_selector}
+    if cluster.tolerations:
+        config["tolerations"] = [taint.model_dump(exclude_none=True) for taint in cluster.tolerations]
+    return config
+
+
+def _constant(text: str) -> dict[str, Any]:
+    return {"runtimeValue": {"constant": text}}
