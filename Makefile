@@ -9,6 +9,10 @@ ON     ?= local
 REGISTRY ?=
 PUSH   ?=
 PORT   ?= 5000
+CRON   ?=
+OVERLAY ?=
+CONTEXT ?=
+KFP_MANIFESTS ?=
 
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run
@@ -19,7 +23,7 @@ export PYTHONDONTWRITEBYTECODE =
 export UV_PROJECT_ENVIRONMENT = $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run images compile ui test test-docker lint bench lock schema pictures clean
+.PHONY: help setup run images compile cluster cluster-down install submit schedule schedules ui test test-docker lint bench lock schema pictures clean
 
 help:  ## Lists these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +38,26 @@ images: $(RUN)  ## Builds the steps' images: make images PUSH=1 REGISTRY=localho
 
 compile: $(RUN)  ## Writes build/train.yaml for Kubeflow: make compile CONFIG=iris REGISTRY=localhost:5001
 	@$(BIN)/python -m tabpipe compile '$(CONFIG)' $(if $(REGISTRY),--registry $(REGISTRY)) $(ARGS)
+
+cluster: $(RUN)  ## Makes a kind cluster on this machine with Kubeflow, MinIO and MLflow
+	@$(BIN)/python -m tabpipe cluster up
+
+cluster-down: $(RUN)  ## Deletes that cluster with its data
+	@$(BIN)/python -m tabpipe cluster down
+
+install: $(RUN)  ## Puts Kubeflow, MinIO and MLflow on the cluster of KUBECONFIG: make install REGISTRY=registry.example/team
+	@$(BIN)/python -m tabpipe install $(if $(OVERLAY),--overlay '$(OVERLAY)') $(if $(REGISTRY),--registry '$(REGISTRY)') \
+	  $(if $(CONTEXT),--context '$(CONTEXT)') $(if $(KFP_MANIFESTS),--kfp-manifests '$(KFP_MANIFESTS)') $(ARGS)
+
+submit: $(RUN)  ## Runs a pipeline on the cluster and watches it: make submit CONFIG=iris ARGS="train.C=0.5"
+	@$(BIN)/python -m tabpipe submit '$(CONFIG)' $(if $(SOURCE),--source '$(SOURCE)') $(if $(REGISTRY),--registry '$(REGISTRY)') $(ARGS)
+
+schedule: $(RUN)  ## Runs a pipeline on the cluster again and again: make schedule CONFIG=nyc_rentals CRON="0 3 * * 1"
+	@$(BIN)/python -m tabpipe schedule '$(CONFIG)' --cron '$(CRON)' $(if $(SOURCE),--source '$(SOURCE)') \
+	  $(if $(REGISTRY),--registry '$(REGISTRY)') $(ARGS)
+
+schedules: $(RUN)  ## Lists what runs again and again on the cluster
+	@$(BIN)/python -m tabpipe schedules
 
 ui: $(RUN)  ## Opens MLflow on the tracked runs: make ui PORT=5000
 	@$(BIN)/python -m tabpipe ui --port $(PORT)

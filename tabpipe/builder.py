@@ -63,7 +63,9 @@ def engine() -> Any:
         ) from None
 
 
-def build(steps: Iterable[str] = CLUSTER_STEPS, *, registry: str = "", push: bool = False, root: Path = ROOT) -> list[Built]:
+def build(
+    steps: Iterable[str] = CLUSTER_STEPS, *, registry: str = "", push: bool = False, root: Path = ROOT
+) -> list[Built]:
     """Builds the images of steps, and the base that they stand on; says how far it is on stderr.
 
     Args:
@@ -83,9 +85,10 @@ def build(steps: Iterable[str] = CLUSTER_STEPS, *, registry: str = "", push: boo
         context = _context(files_of(step, root), root)
         return _build_one(client, step, image_of(step, root, registry), dockerfile, context, arguments, revision)
 
-    base = one(BASE, {"BASE_IMAGE": os.environ.get("BASE_IMAGE", "python:3.11-slim")})
+    python = {"BASE_IMAGE": os.environ.get("BASE_IMAGE", "python:3.11-slim")}
+    base = one(BASE, python)
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
-        built = list(pool.map(lambda step: one(step, {"BASE": base.name}), steps))
+        built = list(pool.map(lambda step: one(step, {"BASE": base.name, **python}), steps))
     if push:
         for image in [base, *built]:
             _push(client, image.name)
@@ -203,6 +206,6 @@ def sizes(built: list[Built], client: Any) -> list[str]:
     base = built[0].size
     lines = [f"  {'image':<42}{'MB':>7}{'added':>8}{'seconds':>9}"]
     for image in built:
-        added = image.size - (python if image.step == BASE else base)
+        added = image.size - (python if image.step in (BASE, "mlflow") else base)
         lines.append(f"  {image.name:<42}{image.size / 1e6:>7.0f}{added / 1e6:>8.0f}{image.seconds:>9.1f}")
     return lines

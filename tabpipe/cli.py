@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from components.common.errors import Refusal
+from tabpipe.cluster import install_cli, runs_cli
 from tabpipe.screen import error_lines
 
 _RUN_EXAMPLE = """example:
@@ -85,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     compiled.add_argument("--registry", default="", help="what stands before the images' names")
     compiled.set_defaults(command=_compile)
 
+    runs_cli.add(commands)
+    install_cli.add(commands)
+
     ui = commands.add_parser("ui", help="open MLflow on the tracked runs", epilog="example: tabpipe ui --port 5001")
     ui.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
     ui.set_defaults(command=_ui)
@@ -134,9 +138,11 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _images(options: argparse.Namespace) -> int:
-    from tabpipe.builder import build, engine, sizes
+    from tabpipe.builder import build, build_folder, engine, sizes
+    from tabpipe.images import ROOT
 
     built = build(registry=options.registry, push=options.push)
+    built.append(build_folder(ROOT / "images" / "mlflow", registry=options.registry, push=options.push))
     print("\n".join(sizes(built, engine())))
     return 0
 
