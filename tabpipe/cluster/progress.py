@@ -10,6 +10,7 @@ from typing import Any
 
 from tabpipe.cluster.reach import NAMESPACE, Cluster
 
+_NOT_BEGUN = ("Omitted", "Skipped")
 _STATES = {"Pending": "running", "Running": "running", "Succeeded": "succeeded", "Failed": "failed", "Error": "failed"}
 
 
@@ -46,7 +47,7 @@ def steps_of(workflow: dict[str, Any], names: Iterable[str]) -> dict[str, Step]:
     found: dict[str, Step] = {}
     for node in sorted(workflow.get("status", {}).get("nodes", {}).values(), key=lambda node: node["name"]):
         path = [re.sub(r"\(\d+\)$", "", part) for part in node["name"].split(".")][1:]
-        if len(path) < 2 or path[0] != "root":
+        if len(path) < 2 or path[0] != "root" or (len(path) == 2 and node.get("phase") in _NOT_BEGUN):
             continue
         task, driving = path[1].removesuffix("-driver"), path[1].endswith("-driver")
         if task in by_task:
