@@ -23,7 +23,7 @@ export PYTHONDONTWRITEBYTECODE =
 export UV_PROJECT_ENVIRONMENT = $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run images compile cluster cluster-down install submit schedule schedules ui test test-docker lint bench lock schema pictures clean
+.PHONY: help setup run images compile cluster cluster-down install submit schedule schedules ui test test-docker test-cluster lint bench lock schema pictures clean
 
 help:  ## Lists these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ test: $(TEST)  ## Runs the tests: make test ARGS="-k train"
 
 test-docker: $(TEST)  ## Runs the tests that need a Docker engine; builds the images first
 	@$(BIN)/python -m pytest -m docker $(ARGS)
+
+test-cluster: $(TEST)  ## Runs the tests that need a cluster, on that of KUBECONFIG; says what it skipped
+	@$(BIN)/python -m pytest -m cluster -rs --timeout 1800 $(ARGS)
 
 lint: $(TEST)  ## Checks style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

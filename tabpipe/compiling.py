@@ -39,7 +39,7 @@ def compile_training(use_case: UseCase, name: str, out: Path, registry: str = ""
     if use_case.description:
         spec.pipeline_info.description = use_case.description
     _defaults(spec, use_case.arguments())
-    platform = provide(spec, use_case.cluster)
+    platform = provide(spec, use_case.cluster, own_store=_wants_own_store(use_case))
     documents = [json_format.MessageToDict(spec), platform]
     text = yaml.safe_dump_all(documents, sort_keys=True, allow_unicode=True, width=120)
     size = len(text.encode())
@@ -58,6 +58,15 @@ def compile_training(use_case: UseCase, name: str, out: Path, registry: str = ""
 def pipeline_name(use_case: str) -> str:
     """A use case's name as Kubeflow accepts it: lower case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", use_case.lower()).strip("-")
+
+
+def _wants_own_store(use_case: UseCase) -> bool:
+    """Whether the config names an s3:// address and says nothing of the store behind it: the cluster's own is meant."""
+    addresses = (use_case.download.source, use_case.check_data.drift.reference or "")
+    declared = [*use_case.cluster.environment, *use_case.cluster.secrets]
+    return any(address.startswith("s3://") for address in addresses) and not any(
+        variable.startswith("AWS_") for variable in declared
+    )
 
 
 def _defaults(spec: Any, sections: dict[str, str]) -> None:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from components.common.errors import Refusal, nearest
-from components.common.sections.cluster import Cluster, Resources, StepSettings
+from components.common.sections.cluster import Cluster, Resources, SecretKey, StepSettings
 
 BACKOFF_FACTOR = 2
+READERS = ("resolve", "download", "check_data")
+"""The steps that read what the config names by address: the source, a declared reference."""
+_STORE = {"AWS_ENDPOINT_URL": "http://minio.kubeflow:9000"}
+_STORE_KEYS = {
+    "AWS_ACCESS_KEY_ID": SecretKey(secret="mlpipeline-minio-artifact", key="accesskey"),
+    "AWS_SECRET_ACCESS_KEY": SecretKey(secret="mlpipeline-minio-artifact", key="secretkey"),
+}
 
 _RESOURCES = {
     "cpu_request": "resourceCpuRequest",
@@ -17,12 +24,13 @@ _RESOURCES = {
 }
 
 
-def provide(spec: Any, cluster: Cluster) -> dict[str, Any]:
+def provide(spec: Any, cluster: Cluster, own_store: bool = False) -> dict[str, Any]:
     """Puts resources, variables and retries into a PipelineSpec.
 
     Args:
         spec: The message; changed in place.
         cluster: The settings.
+        own_store: Whether the steps that read addresses get the keys of the cluster's own MinIO.
 
     Returns:
         What Kubeflow keeps apart from the pipeline, as its Kubernetes part: timeouts, users, secrets, nodes.
@@ -41,9 +49,10 @@ def provide(spec: Any, cluster: Cluster) -> dict[str, Any]:
         container = executors[label]["container"]
         if asked := _resources(cluster.resources, own):
             container["resources"] = asked
-        if cluster.environment:
-            container["env"] = [{"name": key, "value": value} for key, value in sorted(cluster.environment.items())]
-        configs[label] = _pod(cluster, own)
+        with_store = own_store and name in READERS
+        if variables := {**cluster.environment, **(_STORE if with_store else {})}:
+            container["env"] = [{"name": key, "value": value} for key, value in sorted(variables.items())]
+        configs[label] = _pod(cluster, own, {**cluster.secrets, **(_STORE_KEYS if with_store else {})})
     for name, task in spec.root.dag.tasks.items():
         own = cluster.steps.get(name.replace("-", "_"), StepSettings())
         _retry(task.retry_policy, cluster, own.timeout or cluster.timeout)
@@ -68,7 +77,7 @@ def _retry(policy: Any, cluster: Cluster, timeout: int) -> None:
     policy.backoff_max_duration.seconds = (times + 1) * timeout + backoff * (BACKOFF_FACTOR**times - 1) + 600
 
 
-def _pod(cluster: Cluster, own: StepSettings) -> dict[str, Any]:
+def _pod(cluster: Cluster, own: StepSettings, secrets: dict[str, SecretKey]) -> dict[str, Any]:
     """The KubernetesExecutorConfig of a step, of kfp-kubernetes, in the form of its JSON."""
     # Imported through kfp's own package, its message costs 0.4 s; a test reads what is written here with it.
     config: dict[str, Any] = {
@@ -79,13 +88,13 @@ def _pod(cluster: Cluster, own: StepSettings) -> dict[str, Any]:
     for key, value in (("runAsUser", cluster.run_as_user), ("runAsGroup", cluster.run_as_group)):
         if value is not None:
             config["securityContext"][key] = str(value)
-    if cluster.secrets:
+    if secrets:
         config["secretAsEnv"] = [
             {
                 "secretNameParameter": _constant(source.secret),
                 "keyToEnv": [{"secretKey": source.key, "envVar": variable}],
             }
-            for variable, source in sorted(cluster.secrets.items())
+            for variable, source in sorted(secrets.items())
         ]
     if cluster.image_pull_secrets:
         config["imagePullSecret"] = [{"secretNameParameter": _constant(name)} for name in cluster.image_pull_secrets]

@@ -90,6 +90,24 @@ def test_the_settings_of_pods_are_those_that_kfp_kubernetes_knows(compiled):
         assert {"name": "AWS_ENDPOINT_URL", "value": "http://minio:9000"} in env
 
 
+@pytest.mark.parametrize(
+    ("overrides", "readers"),
+    [
+        (["download.source=s3://tabpipe/t.csv"], {"resolve", "download", "check-data"}),
+        (["download.source=s3://theirs/t.csv", "cluster.environment={AWS_REGION: eu-west-1}"], set()),
+        ([], set()),
+    ],
+    ids=["the cluster's own store", "another store", "no store"],
+)
+def test_the_keys_of_the_store_reach_the_steps_that_read_it_and_no_other(compiled, overrides, readers):
+    spec, platform = compiled("iris", overrides)
+    pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert {label.removeprefix("exec-") for label, pod in pods.items() if "secretAsEnv" in pod} == readers
+    executors = spec["deploymentSpec"]["executors"].items()
+    variables = {label: [one["name"] for one in executor["container"].get("env", [])] for label, executor in executors}
+    assert {label.removeprefix("exec-") for label, names in variables.items() if "AWS_ENDPOINT_URL" in names} == readers
+
+
 def test_retries_leave_each_try_its_whole_time(compiled):
     # Argo ends even a try under way once the longest duration is over, counted from the first try's start.
     spec, _ = compiled("iris", ["cluster.retry={times: 3, backoff: 30s}", "cluster.timeout=1h"])

@@ -9,7 +9,12 @@ from tabpipe.cluster.kubectl import Failed, Kubectl, as_list, last_line
 
 OLDEST = (1, 29)
 """The oldest Kubernetes that is accepted; Kubeflow Pipelines 2.17 is tested on those that are maintained."""
-_NEEDED = [("", "secrets", "get list create"), ("", "pods", "get list"), ("", "pods/log", "get"), ("", "events", "list")]
+_NEEDED = [
+    ("", "secrets", "get list create"),
+    ("", "pods", "get list"),
+    ("", "pods/log", "get"),
+    ("", "events", "list"),
+]
 """What an install does beside applying its objects: group, resource, verbs."""
 
 
@@ -65,7 +70,7 @@ def check_permission(kubectl: Kubectl, objects: list[dict[str, Any]], namespace:
             "the cluster does not allow it: "
             + "; ".join(f"{', '.join(sorted(verbs))} {name}" for name, verbs in sorted(denied.items())),
             where=f"context {kubectl.context}",
-            rule=f"an install makes objects in the namespace {namespace} and Kubeflow's own kinds for the whole cluster",
+            rule=f"an install makes objects in the namespace {namespace}, and Kubeflow's kinds for the whole cluster",
             mend="ask whoever runs the cluster for these rights, or to install it for you",
         )
 

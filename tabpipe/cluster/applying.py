@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +42,8 @@ def apply(kubectl: Kubectl, objects: list[dict[str, Any]], force: bool = False) 
         Refusal: The cluster does not take one, or a field belongs to something else.
     """
     wanted = as_list(objects)
-    before = {key(thing): thing for thing in kubectl.items("get", "--filename", "-", "--ignore-not-found", stdin=wanted)}
+    there = kubectl.items("get", "--filename", "-", "--ignore-not-found", stdin=wanted)
+    before = {key(thing): thing for thing in there}
     for thing in objects:
         if thing["kind"] == "Job" and key(thing) in before and not within(thing["spec"], before[key(thing)]["spec"]):
             # What a Job runs cannot be changed.
@@ -87,7 +89,7 @@ def within(wanted: Any, present: Any) -> bool:
 def _refusal(kubectl: Kubectl, said: str) -> Refusal:
     where = f"context {kubectl.context}"
     if "conflict" in said:
-        lines = [line.strip() for line in said.splitlines() if "conflict" in line or line.strip().startswith(("- .", "."))]
+        lines = [line.strip() for line in said.splitlines() if "conflict" in line or re.match(r"\s*(- )?\.", line)]
         return Refusal(
             "something else has set fields of the install otherwise:\n    " + "\n    ".join(lines[:12]),
             where=where,

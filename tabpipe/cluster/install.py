@@ -123,7 +123,7 @@ def addresses(objects: list[dict[str, Any]], namespace: str) -> list[str]:
             port = ports.partition(":")[0]
             lines.append(f"  {title:<9} {address or f'http://localhost:{port}  after  {forward}'}")
     if "minio" in services:
-        lines.append(f"            its keys: kubectl get secret --namespace {namespace} {secrets.STORE} -o yaml (base64)")
+        lines.append(f"            its keys: kubectl get secret -n {namespace} {secrets.STORE} -o yaml  (base64)")
     return lines
 
 

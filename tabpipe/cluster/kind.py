@@ -35,7 +35,8 @@ def up() -> int:
     _registry(client)
     if NAME not in _kind("get", "clusters").split():
         _say(f"making the kind cluster {NAME} (some minutes)")
-        _kind("create", "cluster", "--name", NAME, "--config", str(ROOT / "kind-cluster.yaml"), "--wait", "180s", show=True)
+        config = str(ROOT / "kind-cluster.yaml")
+        _kind("create", "cluster", "--name", NAME, "--config", config, "--wait", "180s", show=True)
     _connect(client)
     build(CLUSTER_STEPS, registry=ADDRESS, push=True)
     build_folder(ROOT / "images" / "mlflow", registry=ADDRESS, push=True)
@@ -131,9 +132,8 @@ def _connect(client: Any) -> None:
 
 def _kind(*arguments: str, show: bool = False) -> str:
     """Runs kind; returns what it printed, or shows it as it comes."""
-    done = subprocess.run(
-        ["kind", *arguments], stdout=None if show else subprocess.PIPE, stderr=None if show else subprocess.PIPE, text=True
-    )
+    pipe = None if show else subprocess.PIPE
+    done = subprocess.run(["kind", *arguments], stdout=pipe, stderr=pipe, text=True)
     if done.returncode:
         said = "" if show else (done.stderr or "").strip()[-600:]
         raise Refusal(

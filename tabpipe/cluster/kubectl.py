@@ -133,7 +133,7 @@ def check_version() -> None:
 
 
 def current(context: str = "") -> Kubectl:
-    """kubectl on a context.
+    """Finds a context.
 
     Args:
         context: Its name; the current one where it is empty.

@@ -128,9 +128,7 @@ def put_images(objects: list[dict[str, Any]], images: dict[str, str]) -> None:
     def new(image: str) -> str:
         name, tag = split(image)
         wanted = images.get(image) or images.get(name)
-        if not wanted:
-            return image
-        return wanted if split(wanted)[1] or not tag else f"{wanted}:{tag}"
+        return image if not wanted else wanted if split(wanted)[1] else wanted + tag
 
     for container in containers(objects):
         container["image"] = new(container["image"])
@@ -142,11 +140,9 @@ def put_images(objects: list[dict[str, Any]], images: dict[str, str]) -> None:
 
 
 def split(image: str) -> tuple[str, str]:
-    """An image's name and its tag; a digest counts as one."""
-    name, at, digest = image.partition("@")
-    head, slash, tail = name.rpartition("/")
-    tail, _, tag = tail.partition(":")
-    return head + slash + tail, f"{tag}{at}{digest}"
+    """An image's name, and what follows it: `:TAG`, `@DIGEST`, both or nothing."""
+    end = min(place for place in (image.find("@"), image.find(":", image.rfind("/") + 1), len(image)) if place >= 0)
+    return image[:end], image[end:]
 
 
 def pod_specs(objects: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

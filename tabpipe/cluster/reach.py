@@ -42,7 +42,8 @@ class Cluster:
         """
         client = self.core.api_client
         url = f"{client.configuration.host}/api/v1/namespaces/{NAMESPACE}/services/mlflow:5000/proxy/api/2.0/mlflow/"
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        # MLflow answers to its own names only; by the proxy of Kubernetes it would be asked by that of the API server.
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "Host": "mlflow:5000"}
         client.update_params_for_auth(headers, [], ["BearerToken"])
         answer = client.rest_client.POST(url + path, headers=headers, body=body, _request_timeout=PATIENCE)
         return json.loads(answer.data)

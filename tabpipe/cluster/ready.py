@@ -116,8 +116,8 @@ def _refusal(kubectl: Kubectl, namespace: str, parts: list[Part], late: int, age
     return Refusal(
         f"{late} of its parts are not ready after {age:.0f} s\n  " + "\n  ".join(lines),
         where=f"namespace {namespace}",
-        mend="make images PUSH=1 REGISTRY=… puts our image where the cluster finds it, make install REGISTRY=… takes it "
-        "from there; --image OLD=NEW names another source of any other"
+        mend="make images PUSH=1 REGISTRY=… puts our image where the cluster finds it, make install REGISTRY=… takes "
+        "it from there; --image OLD=NEW names another source of any other"
         if images
         else f"kubectl describe pod --namespace {namespace} {parts[0].pod or ''}".rstrip(),
     )

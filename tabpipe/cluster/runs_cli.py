@@ -46,7 +46,10 @@ def add(commands: Any) -> None:
 def _use_case(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", help="a use case under config/, or a YAML file")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted.name=value")
-    parser.add_argument("--source", help="table to use: an http(s):// or s3:// URL, or sample://NAME")
+    parser.add_argument(
+        "--source",
+        help="table to use: a path (the file is sent to the cluster's MinIO), an http(s):// or s3:// URL, or sample://NAME",
+    )
     parser.add_argument(
         "--registry", help="what stands before the images' names (default: the cluster's own registry, if it has one)"
     )
@@ -56,8 +59,10 @@ def _upload(options: argparse.Namespace) -> tuple[Cluster, Uploaded, list[str]]:
     """Reaches the cluster and uploads the use case; gives also the names of the pipeline's steps."""
     import json
 
+    from components.common.sources import parse
     from tabpipe.cluster.reach import connect
-    from tabpipe.cluster.submit import own_registry, refuse_local, upload
+    from tabpipe.cluster.store import keep_source
+    from tabpipe.cluster.submit import own_registry, upload
     from tabpipe.config import find_config, load
     from tabpipe.images import CLUSTER_STEPS
 
@@ -65,8 +70,10 @@ def _upload(options: argparse.Namespace) -> tuple[Cluster, Uploaded, list[str]]:
     if options.source is not None:
         overrides.append(f"download.source={json.dumps(options.source)}")
     use_case = load(options.config, overrides)
-    refuse_local(use_case)
     cluster = connect()
+    source = parse(use_case.download.source)
+    if source.kind == "path":
+        use_case.download.source = keep_source(cluster, Path(source.target), lambda text: print(text, file=sys.stderr))
     registry = own_registry(cluster) if options.registry is None else options.registry
     name = find_config(options.config).stem
     uploaded = upload(cluster, use_case, name, registry, FOLDER)

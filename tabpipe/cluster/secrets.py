@@ -10,7 +10,7 @@ from components.common.errors import Refusal
 from tabpipe.cluster.kubectl import Kubectl, as_list
 
 STORE, DATABASE, KFP_DATABASE = "mlpipeline-minio-artifact", "mlflow-database", "mysql-secret"
-_KEYS: dict[str, dict[str, int | str]] = {
+KEYS: dict[str, dict[str, int | str]] = {
     STORE: {"accesskey": 20, "secretkey": 40},
     DATABASE: {"password": 32},
     KFP_DATABASE: {"username": "root", "password": 32},
@@ -48,12 +48,12 @@ def make(kubectl: Kubectl, namespace: str, names: Iterable[str]) -> list[str]:
                     f"kubectl delete pvc --namespace {namespace} {_VOLUMES[name]}",
                 )
             wanted.append(name)
-        elif lacking := sorted(set(_KEYS[name]) - found[name]):
+        elif lacking := sorted(set(KEYS[name]) - found[name]):
             raise Refusal(
                 "it lacks keys",
                 where=where,
                 value=", ".join(lacking),
-                rule=f"the keys {', '.join(_KEYS[name])}",
+                rule=f"the keys {', '.join(KEYS[name])}",
                 mend="add them, or delete it and install again",
             )
     if wanted:
@@ -68,6 +68,6 @@ def _secret(namespace: str, name: str) -> dict[str, object]:
         "metadata": {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/part-of": "tabpipe"}},
         "stringData": {
             key: rule if isinstance(rule, str) else "".join(secrets.choice(_LETTERS) for _ in range(rule))
-            for key, rule in _KEYS[name].items()
+            for key, rule in KEYS[name].items()
         },
     }

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.common.errors import Refusal
 from tabpipe.cluster.reach import NAMESPACE, Cluster, answered
 from tabpipe.compiling import compile_training, pipeline_name
 from tabpipe.config import UseCase
@@ -120,18 +119,3 @@ def _quiet() -> Iterator[None]:
     """Keeps kfp's client from printing links, which would lead to the Kubernetes API."""
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
         yield
-
-
-def refuse_local(use_case: UseCase) -> None:
-    """Refuses a source on this machine's disk, which no pod can read."""
-    from components.common.sources import parse
-
-    source = use_case.download.source
-    if parse(source).kind == "path":
-        raise Refusal(
-            "the source is a file of this machine",
-            where="download.source",
-            value=source,
-            rule="what the cluster can reach: an s3:// or http(s):// URL, or sample://NAME",
-            mend="upload it, for instance to the cluster's MinIO (docs/cluster.md), and name it as s3://bucket/name",
-        )

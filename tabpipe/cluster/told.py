@@ -22,7 +22,7 @@ def metrics_of(cluster: Cluster, outcome: Outcome) -> dict[str, dict[str, float]
         outcome: How it ended, with what Kubeflow's MLflow plugin said of it.
 
     Returns:
-        `validation` and `test`, each metric to value.
+        `validation` and `test`, each metric to value; of a cached step to six digits.
     """
     entries = tracked(outcome)
     if not entries:
@@ -42,9 +42,12 @@ def metrics_of(cluster: Cluster, outcome: Outcome) -> dict[str, dict[str, float]
     for run in found.get("runs", []):
         tags = {tag["key"]: tag["value"] for tag in run["data"].get("tags", [])}
         split = _SPLITS.get(tags.get("mlflow.runName", "").split("/")[-1])
-        logged = {metric["key"].rpartition(".")[2]: metric["value"] for metric in run["data"].get("metrics", [])}
+        logged = {metric["key"]: metric["value"] for metric in run["data"].get("metrics", [])}
+        # The step itself has logged NAME as test_NAME, whole. Kubeflow's plugin logs NAME, to six digits; for a step that
+        # the cache served there is nothing else.
         if split:
-            metrics[split] = {name: logged[name] for name in METRICS if name in logged}
+            whole = {name: logged.get(f"{split}_{name}", logged.get(name)) for name in METRICS}
+            metrics[split] = {name: value for name, value in whole.items() if value is not None}
     return {split: metrics[split] for split in _SPLITS.values() if metrics.get(split)}
 
 

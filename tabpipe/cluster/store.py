@@ -1,0 +1,113 @@
+"""The cluster's MinIO, reached from this machine, and files of this machine kept in it for runs to read."""
+
+from __future__ import annotations
+
+import base64
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from components.common.errors import Refusal
+from components.common.tables import file_digest
+from tabpipe.cluster.reach import NAMESPACE, PATIENCE, Cluster, answered
+
+BUCKET = "tabpipe"
+_KEYS = "mlpipeline-minio-artifact"
+
+
+@contextmanager
+def minio(cluster: Cluster) -> Iterator[Any]:
+    """A boto3 client of the cluster's MinIO, by way of `kubectl port-forward`.
+
+    Raises:
+        Refusal: There is no MinIO or no permission to reach it.
+    """
+    import boto3
+    from botocore.config import Config
+
+    with answered(cluster.context):
+        secret = cluster.core.read_namespaced_secret(_KEYS, NAMESPACE, _request_timeout=PATIENCE).data
+    access, key = (base64.b64decode(secret[name]).decode() for name in ("accesskey", "secretkey"))
+    command = ["kubectl", "--context", cluster.context, "port-forward", "-n", NAMESPACE, "service/minio", ":9000"]
+    try:
+        forward = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    except FileNotFoundError:
+        raise Refusal(
+            "there is no kubectl on this machine", where="PATH", mend="install it, or name an s3:// source"
+        ) from None
+    try:
+        said = re.search(r"127\.0\.0\.1:(\d+)", forward.stdout.readline())
+        if said is None:
+            raise Refusal(
+                f"the cluster's MinIO cannot be reached: {forward.stderr.read().strip()}",
+                where=f"context {cluster.context}",
+                mend="`make install` says whether it is ready",
+            )
+        yield boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{said[1]}",
+            aws_access_key_id=access,
+            aws_secret_access_key=key,
+            region_name="us-east-1",
+            config=Config(connect_timeout=5, retries={"max_attempts": 5}, proxies={}),
+        )
+    finally:
+        forward.terminate()
+        forward.wait()
+        forward.stdout.close()
+        forward.stderr.close()
+
+
+def keep_source(cluster: Cluster, path: Path, say: Callable[[str], None]) -> str:
+    """Puts a file of this machine where steps can read it, by its content: an equal file is sent once.
+
+    Args:
+        cluster: Where.
+        path: The file.
+        say: Is told how far the transfer is.
+
+    Returns:
+        Its `s3://` address in the cluster's MinIO.
+
+    Raises:
+        Refusal: There is no such file, or MinIO cannot take it.
+    """
+    from boto3.s3.transfer import TransferConfig
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if not path.is_file():
+        raise Refusal("the source does not exist", where="download.source", value=str(path))
+    size, key = path.stat().st_size, f"sources/{file_digest(path)}/{path.name}"
+    sent = [0, 0]
+
+    def tell(count: int) -> None:
+        sent[0] += count
+        if sent[0] * 10 // max(size, 1) > sent[1]:
+            sent[1] = sent[0] * 10 // max(size, 1)
+            say(f"  {path.name}: {sent[0] / 1e6:.0f} of {size / 1e6:.0f} MB sent to the cluster's MinIO")
+
+    with minio(cluster) as client:
+        try:
+            if not _there(client, key):
+                # One at a time: a port-forward drops connections under many.
+                client.upload_file(str(path), BUCKET, key, Callback=tell, Config=TransferConfig(use_threads=False))
+        except (BotoCoreError, ClientError) as error:
+            raise Refusal(
+                f"the cluster's MinIO does not take the source: {error}", where=f"s3://{BUCKET}/{key}"
+            ) from None
+    return f"s3://{BUCKET}/{key}"
+
+
+def _there(client: Any, key: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        client.head_object(Bucket=BUCKET, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
+            return False
+        raise
+    return True
