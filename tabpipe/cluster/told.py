@@ -43,8 +43,8 @@ def metrics_of(cluster: Cluster, outcome: Outcome) -> dict[str, dict[str, float]
         tags = {tag["key"]: tag["value"] for tag in run["data"].get("tags", [])}
         split = _SPLITS.get(tags.get("mlflow.runName", "").split("/")[-1])
         logged = {metric["key"]: metric["value"] for metric in run["data"].get("metrics", [])}
-        # The step itself has logged NAME as test_NAME, whole. Kubeflow's plugin logs NAME, to six digits; for a step that
-        # the cache served there is nothing else.
+        # The step itself has logged NAME as test_NAME, whole. Kubeflow's plugin logs NAME, to six digits; for a step
+        # that the cache served there is nothing else.
         if split:
             whole = {name: logged.get(f"{split}_{name}", logged.get(name)) for name in METRICS}
             metrics[split] = {name: value for name, value in whole.items() if value is not None}

@@ -1,0 +1,168 @@
+"""Runs on a real cluster with Kubeflow Pipelines: equal numbers, caches, failures in the step's words, schedules.
+
+The images are expected where the cluster finds them: `make images` and the cluster's registry, as after `make cluster`.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from components.common.errors import Refusal
+
+ROOT = Path(__file__).resolve().parent.parent
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    from tabpipe.cluster.reach import connect
+
+    try:
+        return connect()
+    except Refusal as refusal:
+        pytest.skip(f"no Kubeflow Pipelines to run on: {str(refusal).splitlines()[0]}")
+
+
+@pytest.fixture(scope="module")
+def command():
+    """Runs a command of tabpipe; gives its exit code, its JSON document if it prints one, and what it says."""
+
+    def run(*arguments, env=None):
+        done = subprocess.run(
+            [sys.executable, "-m", "tabpipe", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=1500,
+        )
+        document = json.loads(done.stdout) if "--json" in arguments and done.stdout.strip() else None
+        return SimpleNamespace(code=done.returncode, document=document, said=done.stdout + done.stderr)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def submitted(cluster, command):
+    done = command("submit", "iris", "--json")
+    assert done.code == 0, done.said
+    return done.document
+
+
+def _states(document):
+    return {step["name"]: "cached" if step["cached"] else step["state"] for step in document["steps"]}
+
+
+def test_a_run_s_metrics_are_those_of_a_local_run_to_the_last_digit(submitted, command, tmp_path):
+    here = command("run", "iris", "--json", env={"TABPIPE_HOME": str(tmp_path)}).document
+    assert submitted["state"] == "succeeded"
+    assert submitted["metrics"] == here["metrics"] and len(here["metrics"]["test"]) >= 3
+
+
+def test_the_same_again_is_cached_but_for_the_look_at_the_source(submitted, command):
+    again = command("submit", "iris", "--json").document
+    assert again["version"] == submitted["version"]
+    states = _states(again)
+    assert states.pop("resolve") == "succeeded" and set(states.values()) == {"cached"}
+    for split, metrics in submitted["metrics"].items():
+        assert again["metrics"][split] == pytest.approx(metrics, rel=1e-5)
+
+
+def test_a_changed_section_runs_its_step_and_those_after_it(submitted, command):
+    changed = command("submit", "iris", "--json", "train.C=0.37").document
+    ran = {name for name, state in _states(changed).items() if state == "succeeded"}
+    assert ran - {"train", "evaluate"} == {"resolve"}
+
+
+def test_a_refusal_reaches_whoever_submitted_and_the_next_run_goes_on_from_there(submitted, command):
+    refused = command("submit", "iris", "--json", "preprocess.bounds.petal_length=[100, 200]")
+    assert refused.code == 1
+    assert "no row is left" in refused.document["error"] and "mend:" in refused.said
+    assert _states(refused.document) == {"resolve": "succeeded", "download": "cached", "preprocess": "failed"}
+
+
+def test_a_step_over_its_memory_limit_is_named_with_the_setting_to_change(submitted, command):
+    over = command(
+        "submit", "iris", "--json", "cluster.steps.train={memory_limit: 60Mi, memory_request: 50Mi}", "train.C=0.123"
+    )
+    assert over.code == 1 and "cluster.steps.train.memory_limit" in over.said, over.said
+
+
+def test_an_image_that_is_not_in_the_cluster_is_named(cluster, command):
+    missing = command("submit", "iris", "--registry", "localhost:1/nowhere")
+    assert missing.code == 2 and "localhost:1/nowhere/tabpipe/resolve" in missing.said and "make images" in missing.said
+
+
+def test_a_pod_that_is_deleted_in_mid_run_is_tried_again(cluster, submitted):
+    import threading
+    import time
+
+    from tabpipe.cluster.reach import NAMESPACE
+    from tabpipe.cluster.submit import start, upload
+    from tabpipe.cluster.watch import Watch
+    from tabpipe.config import load
+    from tabpipe.images import CLUSTER_STEPS
+
+    registry = os.environ.get("TABPIPE_TEST_REGISTRY", "")
+    overrides = ["download.source=sample://music_genres", "train.n_estimators=151"]
+    uploaded = upload(cluster, load("music_genres", overrides), "music_genres", registry, ROOT / "build" / "submitted")
+    run_id = start(cluster, uploaded, {})
+    watch = Watch(cluster, run_id, list(CLUSTER_STEPS), quiet=True)
+    killed = []
+
+    def kill():
+        deadline = time.monotonic() + 900
+        while time.monotonic() < deadline and not killed:
+            step = watch.steps.get("train")
+            if step and step.tries == 1 and step.state == "running":
+                phase = cluster.core.read_namespaced_pod(step.pod, NAMESPACE).status.phase
+                if phase == "Running":
+                    cluster.core.delete_namespaced_pod(step.pod, NAMESPACE, grace_period_seconds=0)
+                    killed.append(step.pod)
+            time.sleep(0.3)
+
+    threading.Thread(target=kill, daemon=True).start()
+    outcome = watch.until_over()
+    assert killed and outcome.state == "succeeded", outcome
+    assert outcome.steps["train"].tries >= 2
+
+
+def test_a_schedule_is_applied_declaratively_and_fires(cluster, submitted, command):
+    import time
+
+    from tabpipe.cluster.schedule import remove, runs_of, schedules
+
+    try:
+        assert "created" in command("schedule", "iris", "--cron", "*/20 * * * * *").said
+        assert "unchanged" in command("schedule", "iris", "--cron", "*/20 * * * * *").said
+        (first,) = schedules(cluster, "iris")
+        deadline = time.monotonic() + 240
+        while not (runs := runs_of(cluster, first.recurring_run_id)) and time.monotonic() < deadline:
+            time.sleep(2)
+        assert runs, "nothing ran"
+        replaced = command("schedule", "iris", "--cron", "0 3 * * 1").said
+        assert "replaced" in replaced
+        on = [one for one in schedules(cluster, "iris") if one.status == "ENABLED"]
+        assert [one.trigger.cron_schedule.cron for one in on] == ["0 0 3 * * 1"]
+        # What ran as the old one was replaced goes on to its end, and only then is the old one deleted.
+        while (
+            cluster.kfp.get_run(runs[-1].run_id).state not in ("SUCCEEDED", "FAILED")
+            and time.monotonic() < deadline + 300
+        ):
+            time.sleep(3)
+        assert cluster.kfp.get_run(runs[-1].run_id).state == "SUCCEEDED"
+        while (
+            command("schedule", "iris", "--cron", "0 3 * * 1").said.count("switched off")
+            and time.monotonic() < deadline + 300
+        ):
+            time.sleep(5)
+        assert len(schedules(cluster, "iris")) == 1
+        assert "iris" in command("schedules").said
+    finally:
+        if schedules(cluster, "iris"):
+            remove(cluster, "iris")
