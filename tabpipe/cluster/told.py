@@ -22,33 +22,54 @@ def metrics_of(cluster: Cluster, outcome: Outcome) -> dict[str, dict[str, float]
         outcome: How it ended, with what Kubeflow's MLflow plugin said of it.
 
     Returns:
-        `validation` and `test`, each metric to value; of a cached step to six digits.
+        `validation` and `test`, each metric to value.
     """
     entries = tracked(outcome)
     if not entries:
         return {}
     try:
-        found = cluster.mlflow(
-            "runs/search",
-            {
-                "experiment_ids": [entries["experiment_id"]],
-                "filter": f"tags.mlflow.parentRunId = '{entries['root_run_id']}'",
-                "max_results": 100,
-            },
-        )
+        of_run = _logged(cluster, entries, f"tags.mlflow.parentRunId = '{entries['root_run_id']}'")
+        metrics = {}
+        for step, split in _SPLITS.items():
+            of_step = next((logged for name, logged in of_run if name == step), {})
+            metrics[split] = _own(of_step, split) or _served(cluster, entries, step, split, of_step)
     except Exception:  # the metrics are an extra: the run has ended well without them
         return {}
-    metrics: dict[str, dict[str, float]] = {}
-    for run in found.get("runs", []):
-        tags = {tag["key"]: tag["value"] for tag in run["data"].get("tags", [])}
-        split = _SPLITS.get(tags.get("mlflow.runName", "").split("/")[-1])
-        logged = {metric["key"]: metric["value"] for metric in run["data"].get("metrics", [])}
-        # The step itself has logged NAME as test_NAME, whole. Kubeflow's plugin logs NAME, to six digits; for a step
-        # that the cache served there is nothing else.
-        if split:
-            whole = {name: logged.get(f"{split}_{name}", logged.get(name)) for name in METRICS}
-            metrics[split] = {name: value for name, value in whole.items() if value is not None}
-    return {split: metrics[split] for split in _SPLITS.values() if metrics.get(split)}
+    return {split: values for split, values in metrics.items() if values}
+
+
+def _logged(cluster: Cluster, entries: dict[str, str], condition: str) -> list[tuple[str, dict[str, float]]]:
+    """Name and metrics of the latest runs in an experiment that fulfil a condition."""
+    asked = {
+        "experiment_ids": [entries["experiment_id"]],
+        "filter": condition,
+        "order_by": ["start_time DESC"],
+        "max_results": 100,
+    }
+    return [
+        (run["info"]["run_name"], {metric["key"]: metric["value"] for metric in run["data"].get("metrics", [])})
+        for run in cluster.mlflow("runs/search", asked).get("runs", [])
+    ]
+
+
+def _own(logged: dict[str, float], split: str) -> dict[str, float]:
+    """The metrics that a step has logged itself: NAME as test_NAME."""
+    return {name: logged[f"{split}_{name}"] for name in METRICS if f"{split}_{name}" in logged}
+
+
+def _served(
+    cluster: Cluster, entries: dict[str, str], step: str, split: str, of_step: dict[str, float]
+) -> dict[str, float]:
+    """The metrics of a step that the cache served.
+
+    Kubeflow's plugin repeats them to six digits only. Whole they are in the record of the run that made them.
+    """
+    rounded = {name: of_step[name] for name in METRICS if name in of_step}
+    for _, logged in _logged(cluster, entries, f"attributes.run_name = '{step}'") if rounded else ():
+        whole = _own(logged, split)
+        if {name: float(f"{value:.6g}") for name, value in whole.items()} == rounded:
+            return whole
+    return rounded
 
 
 def tracked(outcome: Outcome) -> dict[str, str]:
