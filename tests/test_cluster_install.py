@@ -325,7 +325,7 @@ def test_a_cluster_that_is_away_or_unknown_is_refused(tmp_path, context):
         "current-context": "away",
         "contexts": [{"name": "away", "context": {"cluster": "away", "user": "me"}}],
         "clusters": [{"name": "away", "cluster": {"server": "https://127.0.0.1:9"}}],
-        "users": [{"name": "me", "user": {}}],
+        "users": [{"name": "me", "user": {"token": "none"}}],
     }
     (tmp_path / "config").write_text(yaml.safe_dump(config))
     code, _, err = tabpipe("install", "--context", context, env={"KUBECONFIG": str(tmp_path / "config")})

@@ -222,6 +222,8 @@ def allowed(objects, source, target, port):
             inside = ipaddress.ip_address(source) in ipaddress.ip_network(peer["ipBlock"]["cidr"])
             out = [ipaddress.ip_network(network) for network in peer["ipBlock"].get("except", [])]
             return inside and not any(ipaddress.ip_address(source) in network for network in out)
+        if "namespaceSelector" in peer:  # all sources here are pods of the namespace, or no pods
+            return False
         return isinstance(source, dict) and selects(peer["podSelector"], source)
 
     return not mine or any(
@@ -314,6 +316,29 @@ def test_kubeflow_has_its_mlflow_plugin_pointed_at_mlflow(rendered, name, only):
     assert variables(objects, "Deployment", "workflow-controller")["DEFAULT_REQUEUE_TIME"] == "1s"
 
 
+def test_the_documented_overlay_of_ones_own_works(tmp_path):
+    if not KFP:
+        pytest.skip("TABPIPE_KFP_MANIFESTS names no copy of Kubeflow's manifests/kustomize at 2.17.0")
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "cluster.md").read_text(), re.S | re.M)
+    folder = manifests.staged(Path(KFP), build=tmp_path)
+    (folder / "overlays" / "ours").mkdir()
+    (folder / "overlays" / "ours" / "kustomization.yaml").write_text(text)
+    objects = manifests.render(manifests.overlay(folder, "ours", ""))
+    for name in ("minio", "mlflow-database"):
+        claim = of(objects, "StatefulSet", name)[0]["spec"]["volumeClaimTemplates"][0]
+        assert claim["spec"]["storageClassName"] == "fast"
+    mlflow = variables(objects, "Deployment", "mlflow")
+    assert mlflow["MLFLOW_SERVER_ALLOWED_HOSTS"].startswith("mlflow.example.org,")
+    assert mlflow["DATABASE_HOST"] == "mlflow-database"
+    assert of(objects, "Deployment", "mlflow")[0]["spec"]["template"]["spec"]["imagePullSecrets"]
+    assert allowed(objects, "10.0.0.3", "mlflow", 5000)
+    assert not allowed(objects, "10.0.1.3", "mlflow", 5000)
+    assert (
+        of(objects, "Service", "mlflow")[0]["metadata"]["annotations"]["tabpipe/address"]
+        == "https://mlflow.example.org"
+    )
+
+
 @pytest.mark.parametrize("folder", ["kfp/upstream", "kfp/cluster-scoped/upstream"])
 def test_kubeflows_own_manifests_are_named_by_their_version_and_nothing_else(folder):
     text = yaml.safe_load((ROOT / "manifests" / folder / "kustomization.yaml").read_text())
@@ -325,6 +350,13 @@ def test_a_folder_that_is_not_kubeflows_is_refused(tmp_path):
     with pytest.raises(Refusal, match="no copy of Kubeflow's manifests"):
         manifests.staged(tmp_path, build=tmp_path / "build")
     assert not (tmp_path / "build").exists()
+
+
+def test_kubeflows_manifests_out_of_reach_are_told(monkeypatch):
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with pytest.raises(Refusal, match=r"cannot be fetched: unable to access(.|\n)*KFP_MANIFESTS"):
+        manifests.render(ROOT / "manifests" / "kfp" / "cluster-scoped")
 
 
 def test_an_unknown_overlay_is_refused_with_the_nearest_one():

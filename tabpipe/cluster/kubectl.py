@@ -18,13 +18,13 @@ PATIENCE = 300
 """Seconds that one command may take."""
 _AWAY = (
     "connection refused",
+    "was refused",
     "Unable to connect",
     "no such host",
     "i/o timeout",
     "context deadline exceeded",
     "TLS handshake timeout",
     "network is unreachable",
-    "EOF",
 )
 
 
@@ -77,22 +77,33 @@ class Kubectl:
         return found
 
 
-def run(*arguments: str, stdin: str | None = None, timeout: float = PATIENCE, where: str = "") -> str:
+def run(
+    *arguments: str, stdin: str | None = None, timeout: float = PATIENCE, where: str = "", asks: bool = True
+) -> str:
     """Runs kubectl, on no context in particular.
+
+    Args:
+        arguments: The command.
+        stdin: What it reads.
+        timeout: Seconds that it may take.
+        where: Where a refusal says that it failed.
+        asks: Whether it asks a cluster.
 
     Raises:
         Failed: It ended with an error that is not the cluster's silence.
         Refusal: There is no kubectl, or the cluster does not answer.
     """
     try:
-        done = subprocess.run(["kubectl", *arguments], input=stdin, capture_output=True, text=True, timeout=timeout)
+        done = subprocess.run(
+            ["kubectl", *arguments], input=stdin or "", capture_output=True, text=True, timeout=timeout
+        )
     except FileNotFoundError:
         raise lacking() from None
     except subprocess.TimeoutExpired:
         raise Refusal(f"kubectl {arguments[0]} has not ended within {timeout:.0f} s", where=where) from None
     if done.returncode:
         said = done.stderr.strip() or done.stdout.strip()
-        if any(word in said for word in _AWAY):
+        if asks and any(word in said for word in _AWAY):
             raise Refusal(
                 f"the cluster does not answer: {last_line(said)}",
                 where=where,

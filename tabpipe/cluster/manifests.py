@@ -27,16 +27,16 @@ def render(folder: Path) -> list[dict[str, Any]]:
     import yaml
 
     try:
-        text = kubectl.run("kustomize", str(folder), where=str(folder))
+        text = kubectl.run("kustomize", str(folder), where=str(folder), asks=False)
     except kubectl.Failed as error:
-        fetched = "github.com" in error.said
-        raise Refusal(
-            f"kustomize fails: {error.said[-600:]}",
-            where=str(folder),
-            mend="are git and the network there? KFP_MANIFESTS=path names a copy of Kubeflow's manifests/kustomize"
-            if fetched
-            else "",
-        ) from None
+        fatal = error.said.rpartition("fatal: ")[2].strip()
+        if "git fetch" in error.said or "git init" in error.said or "'git'" in error.said:
+            raise Refusal(
+                f"Kubeflow's manifests cannot be fetched: {fatal.splitlines()[0][-300:]}",
+                where=str(folder),
+                mend="are git and the network there? KFP_MANIFESTS=path names a copy of Kubeflow's manifests/kustomize",
+            ) from None
+        raise Refusal(f"kustomize fails: {error.said[-600:]}", where=str(folder)) from None
     return [thing for thing in yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if thing]
 
 

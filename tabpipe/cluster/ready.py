@@ -40,7 +40,7 @@ class Board:
         """Shows how the parts are now."""
         self.parts = parts
         for part in parts:
-            said = (part.state, part.note if part.state == "failing" else "")
+            said = (part.state, part.note if part.state == "failing" and not part.image else "")
             if self._live is None and said != self._said.get(part.name) and part.state != "waiting":
                 print(self._line(part), file=self.out, flush=True)
             self._said[part.name] = said
