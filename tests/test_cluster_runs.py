@@ -125,7 +125,7 @@ def test_a_pod_that_is_deleted_in_mid_run_is_tried_again(cluster, submitted):
             if step and step.tries == 1 and step.state == "running":
                 phase = cluster.core.read_namespaced_pod(step.pod, NAMESPACE).status.phase
                 if phase == "Running":
-                    cluster.core.delete_namespaced_pod(step.pod, NAMESPACE, grace_period_seconds=0)
+                    cluster.core.delete_namespaced_pod(step.pod, NAMESPACE, grace_period_seconds=1)
                     killed.append(step.pod)
             time.sleep(0.3)
 
@@ -167,3 +167,48 @@ def test_a_schedule_is_applied_declaratively_and_fires(cluster, submitted, comma
     finally:
         if schedules(cluster, "iris"):
             remove(cluster, "iris")
+
+
+def test_a_run_outlives_a_store_and_a_tracker_that_go_away_and_come_back(cluster, submitted, command):
+    from tabpipe.cluster.reach import NAMESPACE
+
+    gone = []
+
+    def restart():
+        for _ in range(2):  # at the start and in the midst of a run
+            time.sleep(20)
+            for part in ("minio-0", "mlflow-database-0", *_pods(cluster, "mlflow")):
+                cluster.core.delete_namespaced_pod(part, NAMESPACE, grace_period_seconds=0)
+                gone.append(part)
+
+    away = threading.Thread(target=restart, daemon=True)
+    away.start()
+    done = command("submit", "iris", "--json", f"{NEW}1", "segregate.seed=123")
+    away.join()
+    assert len(gone) >= 6 and done.code == 0, done.said
+
+
+def test_without_a_tracker_runs_succeed_untracked(cluster, submitted, command):
+    from kubernetes import client
+
+    from tabpipe.cluster.reach import NAMESPACE
+
+    apps = client.AppsV1Api(cluster.core.api_client)
+    replicas = apps.read_namespaced_deployment("mlflow", NAMESPACE).spec.replicas
+    try:
+        apps.patch_namespaced_deployment_scale("mlflow", NAMESPACE, {"spec": {"replicas": 0}})
+        while _pods(cluster, "mlflow"):
+            time.sleep(1)
+        done = command("submit", "iris", "--json", f"{NEW}2")
+        assert done.code == 0 and done.document["metrics"] == {}, done.said
+    finally:
+        apps.patch_namespaced_deployment_scale("mlflow", NAMESPACE, {"spec": {"replicas": replicas}})
+        while apps.read_namespaced_deployment("mlflow", NAMESPACE).status.ready_replicas != replicas:
+            time.sleep(1)
+
+
+def _pods(cluster, app):
+    from tabpipe.cluster.reach import NAMESPACE
+
+    pods = cluster.core.list_namespaced_pod(NAMESPACE, label_selector=f"app.kubernetes.io/name={app}").items
+    return [pod.metadata.name for pod in pods]

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components.common.errors import Refusal
+
 if TYPE_CHECKING:
     from tabpipe.cluster.reach import Cluster
     from tabpipe.cluster.submit import Uploaded
@@ -55,8 +57,12 @@ def _use_case(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _upload(options: argparse.Namespace) -> tuple[Cluster, Uploaded, list[str]]:
-    """Reaches the cluster and uploads the use case; gives also the names of the pipeline's steps."""
+def _upload(options: argparse.Namespace, again: bool = False) -> tuple[Cluster, Uploaded, list[str]]:
+    """Reaches the cluster and uploads the use case, which is to run once or again and again.
+
+    Returns:
+        The cluster, what was uploaded, and the names of the pipeline's steps.
+    """
     import json
 
     from components.common.sources import parse
@@ -70,8 +76,16 @@ def _upload(options: argparse.Namespace) -> tuple[Cluster, Uploaded, list[str]]:
     if options.source is not None:
         overrides.append(f"download.source={json.dumps(options.source)}")
     use_case = load(options.config, overrides)
-    cluster = connect()
     source = parse(use_case.download.source)
+    if source.kind == "path" and again:
+        raise Refusal(
+            "the source is a file of this machine",
+            where="download.source",
+            value=use_case.download.source,
+            rule="a schedule reads its source anew each time: an s3:// or http(s):// URL, or sample://NAME",
+            mend="put the table where the cluster reads it, for instance into the bucket tabpipe of its MinIO",
+        )
+    cluster = connect()
     if source.kind == "path":
         use_case.download.source = keep_source(cluster, Path(source.target), lambda text: print(text, file=sys.stderr))
     registry = own_registry(cluster) if options.registry is None else options.registry
@@ -121,7 +135,7 @@ def _schedule(options: argparse.Namespace) -> int:
         print(f"  {name}  {done.done}")
     else:
         cron = cron_of(options.cron)
-        cluster, uploaded, _ = _upload(options)
+        cluster, uploaded, _ = _upload(options, again=True)
         name, done = uploaded.use_case, apply(cluster, uploaded, cron, {})
         print(f"  {name}  {done.done}  cron {cron} (UTC, seconds first)  version {uploaded.version}")
     if done.left:
