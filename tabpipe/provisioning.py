@@ -6,6 +6,7 @@ from typing import Any
 
 from components.common.errors import Refusal, nearest
 from components.common.sections.cluster import Cluster, Resources, SecretKey, StepSettings
+from components.common.tracking import KFP_RUN
 
 BACKOFF_FACTOR = 2
 READERS = ("resolve", "download", "check_data")
@@ -50,7 +51,8 @@ def provide(spec: Any, cluster: Cluster, own_store: bool = False) -> dict[str, A
         if asked := _resources(cluster.resources, own):
             container["resources"] = asked
         with_store = own_store and name in READERS
-        if variables := {**cluster.environment, **(_STORE if with_store else {})}:
+        tracking = {"MLFLOW_TRACKING_URI": cluster.mlflow} if cluster.mlflow else {}
+        if variables := {**tracking, **cluster.environment, **(_STORE if with_store else {})}:
             container["env"] = [{"name": key, "value": value} for key, value in sorted(variables.items())]
         configs[label] = _pod(cluster, own, {**cluster.secrets, **(_STORE_KEYS if with_store else {})})
     for name, task in spec.root.dag.tasks.items():
@@ -84,6 +86,8 @@ def _pod(cluster: Cluster, own: StepSettings, secrets: dict[str, SecretKey]) -> 
         "activeDeadlineSeconds": str(own.timeout or cluster.timeout),
         "imagePullPolicy": cluster.image_pull_policy,
         "securityContext": {"runAsNonRoot": True},
+        # By it a step finds its run in MLflow (components/common/tracking.py).
+        "fieldPathAsEnv": [{"name": KFP_RUN, "fieldPath": "metadata.labels['pipeline/runid']"}],
     }
     for key, value in (("runAsUser", cluster.run_as_user), ("runAsGroup", cluster.run_as_group)):
         if value is not None:

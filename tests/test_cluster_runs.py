@@ -112,7 +112,7 @@ def test_a_pod_that_is_deleted_in_mid_run_is_tried_again(cluster, submitted):
     from tabpipe.images import CLUSTER_STEPS
 
     registry = os.environ.get("TABPIPE_TEST_REGISTRY", "")
-    overrides = ["download.source=sample://music_genres", "train.n_estimators=1501"]
+    overrides = ["download.source=sample://music_genres", f"train.n_estimators={1200 + int(time.time()) % 600}"]
     uploaded = upload(cluster, load("music_genres", overrides), "music_genres", registry, ROOT / "build" / "submitted")
     run_id = start(cluster, uploaded, {})
     watch = Watch(cluster, run_id, list(CLUSTER_STEPS), quiet=True)

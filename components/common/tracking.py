@@ -1,9 +1,10 @@
 """Tracking by MLflow, found from MLflow's own environment variables and never from arguments.
 
-A step notes what it does in a `Record`. When it ends, the record is written to the run that MLFLOW_RUN_ID names (on a
-cluster, Kubeflow's MLflow plugin sets it) on the server that MLFLOW_TRACKING_URI names. Where TABPIPE_TRACKING_SPOOL
-names a file instead, the record is left there for an engine that writes it beside the next steps: loading MLflow
-costs more than most steps.
+A step notes what it does in a `Record`. When it ends, the record is written on the server that MLFLOW_TRACKING_URI
+names: to the run that MLFLOW_RUN_ID names, or, on a cluster, to the one that Kubeflow's MLflow plugin made of the step;
+it is found by the id of Kubeflow's run, TABPIPE_KFP_RUN_ID. (The plugin could set MLFLOW_RUN_ID itself; but then no
+step can start while MLflow is away.) Where TABPIPE_TRACKING_SPOOL names a file instead, the record is left there for an
+engine that writes it beside the next steps: loading MLflow costs more than most steps.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 SPOOL = "TABPIPE_TRACKING_SPOOL"
+KFP_RUN = "TABPIPE_KFP_RUN_ID"
 
 
 @dataclass
@@ -101,15 +103,18 @@ def keep(record: Record) -> None:
 
 
 def write(record: Record) -> str:
-    """Writes a record to MLflow, into the run MLFLOW_RUN_ID, or a new one of MLFLOW_EXPERIMENT_ID where that is unset.
+    """Writes a record to MLflow: into the run MLFLOW_RUN_ID, that of the step of TABPIPE_KFP_RUN_ID, or a new one.
 
     Returns:
         The id of the run. A run that this call created is ended by it.
+
+    Raises:
+        LookupError: MLflow knows nothing of Kubeflow's run.
     """
     from mlflow import MlflowClient
 
     client = MlflowClient()
-    run_id = os.environ.get("MLFLOW_RUN_ID")
+    run_id = os.environ.get("MLFLOW_RUN_ID") or _run_of_step(client, record)
     created = not run_id
     if not run_id:
         experiment = os.environ.get("MLFLOW_EXPERIMENT_ID", "0")
@@ -119,6 +124,31 @@ def write(record: Record) -> str:
     if created:
         client.set_terminated(run_id, record.status, end_time=int(record.ended * 1000))
     return run_id
+
+
+def _run_of_step(client: Any, record: Record) -> str | None:
+    """The MLflow run that Kubeflow's plugin made of this step, below that of the pipeline's run."""
+    kfp_run = os.environ.get(KFP_RUN)
+    if not kfp_run:
+        return None
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    parents = client.search_runs(experiments, f"tags.`kfp.pipeline_run_id` = '{kfp_run}'", max_results=1)
+    if not parents:
+        raise LookupError(f"it has no run of Kubeflow's run {kfp_run}")
+    parent, name = parents[0].info, record.name.replace("_", "-")
+    steps = client.search_runs(
+        [parent.experiment_id],
+        f"tags.mlflow.parentRunId = '{parent.run_id}' and attributes.run_name = '{name}'",
+        max_results=1,
+        order_by=["attributes.start_time DESC"],
+    )
+    if steps:
+        return steps[0].info.run_id
+    # MLflow was away when the step began, and is back.
+    tags = {"mlflow.parentRunId": parent.run_id}
+    run = client.create_run(parent.experiment_id, int(record.started * 1000), tags, name)
+    client.set_terminated(run.info.run_id, record.status, end_time=int(record.ended * 1000))
+    return run.info.run_id
 
 
 def log(client: Any, run_id: str, record: Record) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import time
@@ -163,9 +164,17 @@ class Watch:
             return f"{name} could not be started: {step.message}"
         log = self._log(name)
         log.write_text(log_of(self.cluster, step.pod))
+        if "-driver-" in step.pod:
+            return f"Kubeflow could not start {name}: {_driver_words(log.read_text()) or step.message}"
         if log.stat().st_size:
             return failure(name, 1, log).replace(str(log), f"(kubectl logs -n kubeflow {step.pod})")
         return f"{name} failed: {step.message or 'its pod is gone and left no message'}"
+
+
+def _driver_words(log: str) -> str:
+    """What Kubeflow's driver gave as the reason of its end."""
+    fatal = [line for line in log.splitlines() if re.match(r"F\d{4} ", line)]
+    return fatal[-1].rpartition(") failed: ")[2] if fatal else ""
 
 
 def _tries(step: Step) -> str:

@@ -105,6 +105,8 @@ class Cluster(Section):
     """The user that steps run as, never root; null leaves it to the cluster, as OpenShift wants it."""
     run_as_group: int | None = Field(default=10001, ge=1)
     """Its group."""
+    mlflow: str = "http://mlflow.kubeflow:5000"
+    """Where steps find MLflow; empty where nothing is tracked, or Kubeflow's plugin tells them."""
     environment: dict[Variable, str] = Field(default_factory=dict)
     """Variables of every step, for instance AWS_ENDPOINT_URL. No secrets: these stand in the compiled file."""
     secrets: dict[Variable, SecretKey] = Field(default_factory=dict)

@@ -11,7 +11,7 @@ class Download(Section):
     """Where the table comes from and how to read it."""
 
     source: str
-    """A path, an http(s):// or s3:// URL, or sample://NAME for a table that comes with tabpipe."""
+    """A path, an http(s)://, s3:// or artifact://NAME:ALIAS URL, or sample://NAME for a table of tabpipe's own."""
     format: Literal["auto", "csv", "parquet", "arrow", "jsonl"] = "auto"
     """The file's format; `auto` goes by its name and first bytes. CSV and JSON lines may be gzipped."""
     delimiter: str = ","

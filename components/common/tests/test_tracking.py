@@ -1,0 +1,54 @@
+"""A step's record reaches its run in MLflow: the one named, the one that Kubeflow's plugin made, or a new one."""
+
+import pytest
+
+from components.common import tracking
+
+
+@pytest.fixture
+def mlflow(tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", tracking.KFP_RUN, tracking.SPOOL):
+        monkeypatch.delenv(name, raising=False)
+    return MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+
+
+@pytest.fixture
+def record():
+    made = tracking.Record("check_data", started=1000.0, ended=1001.0, status="FINISHED")
+    made.metrics({"rows": 7})
+    return made
+
+
+def test_on_a_cluster_the_record_goes_to_the_run_that_kubeflow_s_plugin_made(mlflow, record, monkeypatch):
+    experiment = mlflow.create_experiment("iris")
+    parent = mlflow.create_run(experiment, tags={"kfp.pipeline_run_id": "a-b-c"}).info.run_id
+    child = mlflow.create_run(experiment, run_name="check-data", tags={"mlflow.parentRunId": parent}).info.run_id
+    mlflow.create_run(experiment, run_name="train", tags={"mlflow.parentRunId": parent})
+    monkeypatch.setenv(tracking.KFP_RUN, "a-b-c")
+    assert tracking.write(record) == child
+    run = mlflow.get_run(child)
+    assert run.data.metrics == {"rows": 7} and run.info.status == "RUNNING"  # the plugin ends what it began
+
+
+def test_a_step_that_began_while_mlflow_was_away_gets_a_run_of_its_own(mlflow, record, monkeypatch):
+    parent = mlflow.create_run("0", tags={"kfp.pipeline_run_id": "a-b-c"}).info.run_id
+    monkeypatch.setenv(tracking.KFP_RUN, "a-b-c")
+    run = mlflow.get_run(tracking.write(record))
+    assert run.data.tags["mlflow.parentRunId"] == parent and run.data.metrics == {"rows": 7}
+    assert run.info.status == "FINISHED" and run.info.run_name == "check-data"
+
+
+def test_a_run_that_mlflow_knows_nothing_of_is_not_tracked_and_the_log_says_so(mlflow, record, monkeypatch, capsys):
+    monkeypatch.setenv(tracking.KFP_RUN, "nobody")
+    tracking.keep(record)
+    assert "check_data could not be written to MLflow" in capsys.readouterr().out
+
+
+def test_a_run_named_by_the_environment_comes_first(mlflow, record, monkeypatch):
+    named = mlflow.create_run("0").info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", named)
+    monkeypatch.setenv(tracking.KFP_RUN, "a-b-c")
+    assert tracking.write(record) == named
