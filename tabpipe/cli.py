@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 from components.common.errors import Refusal
+from tabpipe.artifacts import artifacts_cli
 from tabpipe.cluster import install_cli, runs_cli
+from tabpipe.history import history_cli
 from tabpipe.screen import error_lines
 
 _RUN_EXAMPLE = """example:
@@ -65,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     some.add_argument("--from", dest="start", metavar="STEP", help="run this step and all that follow it")
     run.add_argument("--force", action="store_true", help="run steps that the cache could serve")
     run.add_argument("--on", choices=("local", "docker"), default="local", help="where steps run (default: local)")
+    run.add_argument(
+        "--at", metavar="REF", help="with the code of a tag or commit, or of URL@REF; the working tree stays as it is"
+    )
     run.add_argument("--json", action="store_true", help="print one JSON document on stdout, progress on stderr")
     run.set_defaults(command=_run)
 
@@ -88,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
 
     runs_cli.add(commands)
     install_cli.add(commands)
+    artifacts_cli.add(commands)
+    history_cli.add(commands)
 
     ui = commands.add_parser("ui", help="open MLflow on the tracked runs", epilog="example: tabpipe ui --port 5001")
     ui.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
@@ -121,6 +128,11 @@ def _names(text: str) -> list[str]:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.at is not None:
+        from tabpipe.history.pinned import run_at
+
+        return run_at(options)
+
     from tabpipe.run import Options, run
 
     return run(

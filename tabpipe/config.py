@@ -145,7 +145,18 @@ class UseCase(Section):
         return arguments
 
 
-_TAKEN = ("kfp", "mlartifacts", "mlflow.db", "mlflow.lock", "pictures", "spool", "spool-unwritten", "store")
+_TAKEN = (
+    "artifacts",
+    "kfp",
+    "mlartifacts",
+    "mlflow.db",
+    "mlflow.lock",
+    "pictures",
+    "releases",
+    "spool",
+    "spool-unwritten",
+    "store",
+)
 """Names in the folder of outputs that no use case can have."""
 
 

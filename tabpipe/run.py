@@ -18,6 +18,7 @@ from components.common.step import PROGRESS
 from tabpipe import spool, tracker
 from tabpipe.config import UseCase, find_config, load
 from tabpipe.engines import warm
+from tabpipe.history import provenance
 from tabpipe.images import STEPS, image_of
 from tabpipe.screen import Screen, shorter
 from tabpipe.selection import parents_of, prune, refuse_unknown, select
@@ -67,6 +68,8 @@ class Run:
         self.tracking: int | None = None
         self.reference = ""
         self.checksum = ""
+        self.valid_for = ""
+        self.code: dict[str, Any] = {}
         self.parents: dict[str, list[str]] = {}
         self.chosen = frozenset(STEPS)
 
@@ -75,6 +78,7 @@ class Run:
         arguments = self.use_case.arguments()
         self.screen.say(f"{self.name} · {shorter(redact(self.use_case.download.source))} · run {self.run_id}")
         self.screen.open(name for name in STEPS if name in arguments)
+        self.code = provenance.code({name: image_of(name) for name in STEPS if name in arguments})
         state = "failed"
         try:
             try:
@@ -122,14 +126,14 @@ class Run:
             self.use_case.download.source = redact(source)
             arguments = self.use_case.arguments()
         self.reference = "" if self.use_case.check_data.drift.reference else self.workspace.reference_for(self.checksum)
+        self.valid_for = valid_for(self.use_case.check_data, home() / "store")
         parameters = {
             **arguments,
             "checksum": self.checksum,
             "reference": self.reference,
-            "valid_for": valid_for(self.use_case.check_data, home() / "store"),
+            "valid_for": self.valid_for,
         }
-        images = {name: image_of(name) for name in arguments}
-        fingerprint = hashlib.sha256(json.dumps([parameters, images], sort_keys=True).encode()).hexdigest()
+        fingerprint = hashlib.sha256(json.dumps([parameters, self.code["images"]], sort_keys=True).encode()).hexdigest()
         if self.options.force or fingerprint != self.workspace.last.get("fingerprint"):
             self._warm()  # something will run: load the heavy packages while kfp is loaded here
 
@@ -235,6 +239,9 @@ class Run:
         """The config without the sections of steps whose outputs an earlier run has made by others."""
         config = self.use_case.model_dump(mode="json")
         config["download"]["source"] = redact(config["download"]["source"])
+        drift = config["check_data"]["drift"]
+        if declared := drift["reference"]:  # to be found again from any folder, and no secret of a URL kept
+            drift["reference"] = os.path.abspath(declared) if parse(declared).kind == "path" else redact(declared)
         return {key: value for key, value in config.items() if key not in STEPS or key in self.chosen}
 
     def _close(self, summary: dict[str, Any]) -> None:

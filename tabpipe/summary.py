@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from components.common.sources import redact
+from tabpipe.history import provenance
 from tabpipe.screen import error_lines, metrics_table, shorter
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ def summarise(run: Run, state: str) -> dict[str, Any]:
         "metrics": metrics,
         "model": str(run.workspace.run / "model") if "train" in run.outputs else None,
         "reports": {path.stem: str(path) for path in reports},
+        "engine": run.options.on,
+        "code": run.code,
+        "environment": provenance.environment() if run.options.on == "local" else None,  # an image holds its own
+        "reference": run.reference,
+        "valid_for": run.valid_for,
+        "outputs": provenance.outputs(run.outputs),
         "error": run.error,
     }
 

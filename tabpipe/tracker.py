@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common import tracking
+from components.common.errors import Refusal
 from components.common.tables import written_whole
 from tabpipe.spool import COMMIT, spool
 from tabpipe.workspace import home, read_json, write_json
@@ -154,6 +155,20 @@ class _Writer:
         os.environ["MLFLOW_RUN_ID"] = run_id
         tracking.write(record)
         self.client.set_terminated(run_id, record.status, int(record.ended * 1000))
+        self._publish(record)
+
+    def _publish(self, record: tracking.Record) -> None:
+        """Puts what the step has made among the artifacts; MLflow has its record whatever comes of that."""
+        from components.common.artifacts import open_store
+        from components.common.publishing import publish
+
+        made_by = {"run": self.opened["run_id"], "commit": self.opened["tags"].get(COMMIT, "")}
+        try:
+            publish(
+                open_store(), self.opened["use_case"], record, {key: value for key, value in made_by.items() if value}
+            )
+        except (Refusal, OSError) as error:
+            print(f"what {record.name} has made is not among the artifacts: {error}", flush=True)
 
     def _write_cached(self, step: dict[str, Any]) -> None:
         """A run for a step that was served from the cache, linked to the run that made its outputs."""

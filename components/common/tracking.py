@@ -36,6 +36,7 @@ class Record:
     tags: dict[str, str] = field(default_factory=dict)
     inputs: list[dict[str, Any]] = field(default_factory=list)
     files: list[list[str]] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
 
     def params(self, values: dict[str, Any], prefix: str = "") -> None:
         """Notes parameters, without the secrets of addresses; nested dicts become dotted names."""
@@ -54,7 +55,13 @@ class Record:
         """Links an input artifact: its name, where it is, and the digest its maker stamped on it."""
         meta = artifact.metadata
         self.inputs.append(
-            {"name": name, "uri": artifact.uri, "digest": str(meta.get("digest", ""))[:36], "rows": meta.get("rows")}
+            {
+                "name": name,
+                "uri": artifact.uri,
+                "digest": str(meta.get("digest", ""))[:36],  # MLflow takes no longer one
+                "full": str(meta.get("digest", "")),
+                "rows": meta.get("rows"),
+            }
         )
 
     def made(self, name: str, artifact: Any) -> None:
@@ -62,6 +69,7 @@ class Record:
         self.tags[f"output.{name}"] = artifact.uri
         if digest := artifact.metadata.get("digest"):
             self.tags[f"output.{name}.digest"] = str(digest)
+        self.outputs.append({"name": name, "path": artifact.path, "metadata": dict(artifact.metadata)})
 
     def file(self, path: str, folder: str = "", name: str = "") -> None:
         """Notes a file to keep with the run, in a folder of its artifacts, under another name if one is given."""

@@ -32,6 +32,7 @@ def evaluate(
         record.used("test_table", test_table)
         result = evaluate_file(settings, model.path, test_table.path, report.path)
         record.metrics(result["metrics"], "test_")
+        record.made("report", report)
         record.file(report.path, "reports", "evaluate.html")
         for name, value in result["metrics"].items():
             metrics.log_metric(name, value)

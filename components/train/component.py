@@ -37,6 +37,7 @@ def train(
         model.metadata.update(result["metadata"], digest=result["digest"])
         record.made("model", model)
         record.metrics(result["metrics"], "validation_")
+        record.made("report", report)
         record.file(report.path, "reports", "train.html")
         record.file(model.path, "", "model")
         for name, value in result["metrics"].items():

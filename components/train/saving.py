@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components.common.artifacts import digest_of
 from components.common.tables import file_digest
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def save_model(
         metadata: What else to write into the model's description.
 
     Returns:
-        The SHA-256 of the pickled pipeline: equal for equal training on any machine with the same packages.
+        The folder's digest, as among the artifacts: equal for equal training on any machine with the same packages.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     import mlflow.sklearn
@@ -66,7 +68,16 @@ def save_model(
             serialization_format="cloudpickle",
             metadata=metadata,
         )
-        return file_digest(beside / "model.pkl")
+        _forget_when(beside)
+        return digest_of(beside)
+
+
+def _forget_when(folder: Path) -> None:
+    """Takes the time and the random id out of a model's description, so that equal models are equal folders."""
+    described = folder / "MLmodel"
+    text = re.sub(r"^utc_time_created: .*\n", "", described.read_text(), flags=re.M)
+    pickled = file_digest(folder / "model.pkl")
+    described.write_text(re.sub(r"^model_uuid: .*$", f"model_uuid: {pickled[:32]}", text, flags=re.M))
 
 
 def _forget_addresses(pipeline: Any) -> None:

@@ -120,7 +120,7 @@ def train_file(
         report_path: The HTML page to write.
 
     Returns:
-        metrics (name to score on the validation split), digest (of the pickled model), metadata (what describes the
+        metrics (name to score on the validation split), digest (of the model's folder), metadata (what describes the
         model), and views (what `class_views` returns; None of a regressor).
     """
     argument = accept(TrainArgument, section, "section train")

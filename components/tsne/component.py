@@ -19,4 +19,5 @@ def tsne(section: str, table: dsl.Input[dsl.Dataset], picture: dsl.Output[dsl.HT
     with step("tsne", section, defaults) as (settings, record):
         record.used("table", table)
         record.metrics(tsne_file(settings, table.path, picture.path))
+        record.made("picture", picture)
         record.file(picture.path, "reports", "tsne.html")

@@ -16,6 +16,8 @@ from tabpipe.cluster.reach import NAMESPACE, PATIENCE, Cluster, answered
 
 BUCKET = "tabpipe"
 _KEYS = "mlpipeline-minio-artifact"
+_LONG = 50_000_000
+"""Bytes whose transfer takes long enough to be shown."""
 
 
 @contextmanager
@@ -85,7 +87,7 @@ def keep_source(cluster: Cluster, path: Path, say: Callable[[str], None]) -> str
 
     def tell(count: int) -> None:
         sent[0] += count
-        if sent[0] * 10 // max(size, 1) > sent[1]:
+        if size > _LONG and sent[0] * 10 // max(size, 1) > sent[1]:
             sent[1] = sent[0] * 10 // max(size, 1)
             say(f"  {path.name}: {sent[0] / 1e6:.0f} of {size / 1e6:.0f} MB sent to the cluster's MinIO")
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from components.common.errors import Refusal, nearest
 
-SCHEMES = ("file", "http", "https", "s3", "sample")
+SCHEMES = ("artifact", "file", "http", "https", "s3", "sample")
 
 _SECRET = re.compile(r"^x-(amz|goog|ms)-|sig|token|key|secret|passw|pwd|auth|credential|session", re.IGNORECASE)
 
@@ -19,9 +19,9 @@ _SECRET = re.compile(r"^x-(amz|goog|ms)-|sig|token|key|secret|passw|pwd|auth|cre
 class Address:
     """A source, taken apart."""
 
-    kind: Literal["path", "http", "s3", "sample"]
+    kind: Literal["path", "http", "s3", "sample", "artifact"]
     target: str
-    """An absolute path, a whole URL, `bucket/key`, or a sample's name."""
+    """An absolute path, a whole URL, `bucket/key`, a sample's name, or `NAME:ALIAS` of an artifact."""
     shown: str
     """The source as it may stand in messages and metadata: without credentials."""
     name: str
@@ -32,7 +32,7 @@ def parse(source: str) -> Address:
     """Takes a source apart.
 
     Args:
-        source: A path, or a file://, http(s)://, s3:// or sample:// URL.
+        source: A path, or a file://, http(s)://, s3://, sample:// or artifact:// URL.
 
     Raises:
         Refusal: The scheme is unknown, or a part of the URL is missing.
@@ -58,6 +58,11 @@ def parse(source: str) -> Address:
                 "an s3:// URL names a bucket and an object", where=shown, mend="write s3://bucket/folder/file"
             )
         return Address("s3", f"{bucket}/{key}", f"s3://{bucket}/{key}", key.rpartition("/")[2])
+    if scheme == "artifact":
+        from components.common.artifacts.names import parse_ref
+
+        wanted = parse_ref(rest)
+        return Address("artifact", str(wanted), f"artifact://{wanted}", wanted.name)
     if scheme == "sample":
         return Address("sample", rest, source, rest)
     raise Refusal(f"sources of the kind {scheme}:// are not known", where=shown, mend=nearest(scheme, SCHEMES))

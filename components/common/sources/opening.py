@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.common.errors import Refusal
+from components.common.sources import artifact
 from components.common.sources import store as kept
 from components.common.sources.address import Address, parse
 from components.common.sources.local import identity, state
@@ -36,7 +37,7 @@ def open_bytes(
     """Gives a file with the bytes of a source: the source itself where it is one, stored content, or a download.
 
     Args:
-        source: A path, or an http(s) or s3 URL.
+        source: A path, or an http(s), s3 or artifact URL.
         scratch: A folder for a download that is removed when the block ends; made if absent.
         checksum: SHA-256 of the bytes that are wanted; empty takes what is there now.
         store: The folder that `resolve` fetches into, if there is one.
@@ -53,6 +54,10 @@ def open_bytes(
                 Opened(Path(address.target), file_checksum(address, store), address.name, address.shown),
                 address,
             )
+        return
+    if address.kind == "artifact":
+        with artifact.opened(address, checksum, scratch, progress) as (path, version):
+            yield Opened(path, version.digest, version.filename, address.shown)
         return
     if store and not checksum:
         checksum = resolve(source, store, progress).checksum

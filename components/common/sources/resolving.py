@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from components.common.errors import Refusal
+from components.common.sources import artifact
 from components.common.sources import store as kept
 from components.common.sources.address import Address, parse
 from components.common.sources.local import identity, state
@@ -36,7 +37,7 @@ def resolve(source: str, store: Path, progress: Progress | None = None) -> Versi
     then known by its ETag, or by its date and size; one without either is fetched each time.
 
     Args:
-        source: A path, or an http(s), s3 or sample URL. Whether a sample exists is left to the step.
+        source: A path, or an http(s), s3, sample or artifact URL. Whether a sample exists is left to the step.
         store: The folder of fetched content and of the index; made if absent.
         progress: Is told how far a download is.
 
@@ -48,6 +49,8 @@ def resolve(source: str, store: Path, progress: Progress | None = None) -> Versi
         return Version(f"sample:{address.target}", None)
     if address.kind == "path":
         return Version(file_checksum(address, store), Path(address.target))
+    if address.kind == "artifact":
+        return Version(artifact.find(address).digest, None)
     return _remote(address, store, progress)
 
 

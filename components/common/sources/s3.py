@@ -17,7 +17,7 @@ def unchanged(address: Address, known: Validators) -> bool | None:
 
     bucket, _, key = address.target.partition("/")
     try:
-        return known.same(_validators(_client().head_object(Bucket=bucket, Key=key)))
+        return known.same(_validators(client().head_object(Bucket=bucket, Key=key)))
     except (BotoCoreError, ClientError, ValueError):
         return None  # The GET that follows will tell what is wrong, if anything is.
 
@@ -38,8 +38,8 @@ def get(address: Address, known: Validators | None) -> Iterator[Incoming | None]
         Refusal: The server says no.
     """
     bucket, _, key = address.target.partition("/")
-    with _worded(address):
-        answer = _client().get_object(Bucket=bucket, Key=key)
+    with worded(address):
+        answer = client().get_object(Bucket=bucket, Key=key)
     with closing(answer["Body"]) as body:
         validators = _validators(answer)
         if known and known.same(validators):
@@ -48,7 +48,12 @@ def get(address: Address, known: Validators | None) -> Iterator[Incoming | None]
             yield Incoming(validators, _chunks(body, validators.size, address))
 
 
-def _client() -> Any:
+def client(connections: int = 10) -> Any:
+    """A client of S3 that tries nothing again by itself; requests without credentials go unsigned.
+
+    Args:
+        connections: How many it keeps open, for as many threads.
+    """
     import boto3
     from botocore import UNSIGNED
     from botocore.config import Config
@@ -57,7 +62,11 @@ def _client() -> Any:
     # Without credentials, public buckets can still be read.
     signature = {} if session.get_credentials() else {"signature_version": UNSIGNED}
     config = Config(
-        connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"max_attempts": 0}, **signature
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"max_attempts": 0},
+        max_pool_connections=connections,
+        **signature,
     )
     return session.client("s3", config=config, region_name=session.region_name or "us-east-1")
 
@@ -73,7 +82,7 @@ def _validators(answer: dict[str, Any]) -> Validators:
 
 def _chunks(body: Any, expected: int | None, address: Address) -> Iterator[bytes]:
     came = 0
-    with _worded(address):
+    with worded(address):
         for chunk in body.iter_chunks(CHUNK):
             came += len(chunk)
             yield chunk
@@ -82,8 +91,8 @@ def _chunks(body: Any, expected: int | None, address: Address) -> Iterator[bytes
 
 
 @contextmanager
-def _worded(address: Address) -> Iterator[None]:
-    """Words what can go wrong."""
+def worded(address: Address) -> Iterator[None]:
+    """Words what can go wrong: `Passing` for what may pass when tried again, a `Refusal` for the rest."""
     from botocore import exceptions
     from urllib3.exceptions import HTTPError
 
@@ -106,7 +115,7 @@ def _worded(address: Address) -> Iterator[None]:
         if status == 404:
             mend = "check the name of the bucket" if code == "NoSuchBucket" else "check the object's name"
         else:
-            mend = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and what they may read"
+            mend = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and what they may do"
         raise Refusal(said, where=address.shown, mend=mend) from None
     except passing as error:
         raise Passing(f"the connection failed ({type(error).__name__})") from None

@@ -15,8 +15,8 @@ from mlflow.models import Model
 from mlflow.utils.proto_json_utils import dataframe_from_parsed_json
 from sklearn.pipeline import Pipeline
 
+from components.common.artifacts import digest_of
 from components.common.scoring import ask
-from components.common.tables import file_digest
 from components.train.saving import REQUIREMENTS, save_model
 from components.train.shipped import shipped
 from components.train.tests.trees import section
@@ -95,7 +95,7 @@ def test_the_bytes_are_the_same_in_another_process(folder, tmp_path):
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == file_digest(folder / "model.pkl")
+    assert done.stdout.strip() == digest_of(folder)
 
 
 def test_it_names_no_file_of_the_machine(folder):

@@ -1,0 +1,54 @@
+"""What a step has made, put among the artifacts: named, versioned by content, with what it was made from and by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from components.common.artifacts import Store, Version
+    from components.common.tracking import Record
+
+_CALLED = {"table": "raw"}
+"""Outputs that are known by another name among the artifacts."""
+_OF_STEP = ("report", "picture")
+"""Outputs that several steps have, and that are named after their step."""
+
+
+def artifact_name(use_case: str, step: str, output: str) -> str:
+    """The name of a step's output among the artifacts, for instance `iris.clean` or `iris.train_report`."""
+    return f"{use_case}.{f'{step}_{output}' if output in _OF_STEP else _CALLED.get(output, output)}"
+
+
+def publish(store: Store, use_case: str, record: Record, made_by: Mapping[str, str]) -> list[Version]:
+    """Puts the outputs of a step that ended well into a store.
+
+    Args:
+        store: Where to.
+        use_case: What the names begin with.
+        record: What the step has told of itself.
+        made_by: Of run, commit and image what is known.
+
+    Returns:
+        Their versions; equal bytes make no new one.
+
+    Raises:
+        Refusal: The store cannot be used.
+    """
+    inputs = [item["full"] for item in record.inputs if item.get("full")]
+    return [
+        store.put(
+            artifact_name(use_case, record.name, output["name"]),
+            output["path"],
+            metadata=_metadata(output["metadata"]),
+            inputs=inputs,
+            made_by={**made_by, "step": record.name, "use_case": use_case},
+        )
+        for output in record.outputs
+        if record.status == "FINISHED"
+    ]
+
+
+def _metadata(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What is worth keeping of an artifact's metadata: all but what the store knows by itself."""
+    return {key: value for key, value in values.items() if key not in ("digest", "display_name")}

@@ -1,0 +1,1 @@
+"""Artifacts on the command line: what is stored, what differs, what came of what."""

@@ -1,0 +1,1 @@
+"""Runs of this machine looked back on: found, compared, made again, and releases run beside the working tree."""

@@ -1,0 +1,152 @@
+"""The runs of this machine, and how users name them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.common.errors import Refusal, nearest
+from tabpipe.workspace import home, read_json
+
+NAMES = "an id or its beginning, latest, a tag or commit; USE_CASE:latest, USE_CASE:v1.2.0"
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A run that has ended, as its folder tells of it. Runs of earlier versions have noted less."""
+
+    folder: Path
+    summary: dict[str, Any]
+
+    @property
+    def run_id(self) -> str:
+        """Its id, which begins with its local time of start."""
+        return self.folder.name
+
+    @property
+    def use_case(self) -> str:
+        """The config that it was of."""
+        return self.folder.parents[1].name
+
+    @property
+    def code(self) -> dict[str, Any]:
+        """What it noted of its code; empty where it noted none."""
+        return self.summary.get("code") or {}
+
+    @property
+    def outputs(self) -> dict[str, dict[str, Any]]:
+        """`step.output` to what it noted of it; empty where it noted none."""
+        noted = self.summary.get("outputs") or {}
+        return {f"{step}.{name}": entry for step, made in noted.items() for name, entry in made.items()}
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """`split.metric` to its value."""
+        noted = self.summary.get("metrics") or {}
+        return {f"{split}.{name}": value for split, values in noted.items() for name, value in values.items()}
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Its config, overrides included; empty where the file is gone."""
+        return read_json(self.folder / "config.json", {})
+
+
+def kept_runs(use_case: str | None = None) -> list[Kept]:
+    """The runs of a use case, or of all, the newest first; folders without a readable summary are passed over.
+
+    Raises:
+        Refusal: A use case that has no runs.
+    """
+    found = []
+    for path in home().glob("*/runs/*/summary.json"):
+        if use_case in (None, path.parents[2].name) and isinstance(summary := read_json(path, None), dict):
+            found.append(Kept(path.parent, summary))
+    if use_case is not None and not found:
+        known = {path.parent.name for path in home().glob("*/runs")}
+        raise Refusal(f"{use_case!r} has no runs here", where=str(home()), mend=nearest(use_case, known))
+    return sorted(found, key=lambda run: (run.summary.get("started") or 0, run.run_id), reverse=True)
+
+
+def find(name: str) -> Kept:
+    """The run that a user means.
+
+    Args:
+        name: An id or its beginning; `latest`, the last good run; a tag or commit, the last good run of that code;
+            each of them also after `USE_CASE:`.
+
+    Raises:
+        Refusal: None is meant, or several.
+    """
+    use_case, separator, rest = name.rpartition(":")
+    runs = kept_runs(use_case) if separator and use_case else kept_runs()
+    if not runs:
+        raise Refusal("no run is kept here", where=str(home()), mend="make one: tabpipe run iris")
+    wanted = rest if separator else name
+    if wanted == "latest":
+        return _latest(runs)
+    exact = [run for run in runs if run.run_id == wanted]
+    begun = exact or [run for run in runs if wanted and run.run_id.startswith(wanted)]
+    if len(begun) == 1:
+        return begun[0]
+    if begun:
+        raise Refusal(
+            f"{len(begun)} runs begin so", where="RUN", value=wanted, mend=f"name one of {_ids(begun)}; or write more"
+        )
+    if released := _of_release(wanted, runs):
+        return released
+    raise Refusal(
+        "no run has this name",
+        where="RUN",
+        value=name,
+        rule=NAMES,
+        mend=f"the latest are {_ids(runs)}; `tabpipe runs list` shows all",
+    )
+
+
+def _latest(runs: Sequence[Kept]) -> Kept:
+    good = [run for run in runs if run.summary.get("state") == "succeeded" and run.summary.get("model")]
+    if not good:
+        raise Refusal(
+            "no run has ended well and made a model", where="RUN", value="latest", mend="name a run by its id"
+        )
+    return good[0]
+
+
+def _of_release(wanted: str, runs: Sequence[Kept]) -> Kept | None:
+    """The newest good run of the code that a tag or commit names."""
+    from tabpipe.history.releases import commit_of
+    from tabpipe.images import ROOT
+
+    commit = commit_of(wanted, ROOT)
+    of_it = [
+        run
+        for run in runs
+        if run.summary.get("state") == "succeeded"
+        and wanted
+        and (run.code.get("at") == wanted or (commit and run.code.get("clean") and run.code.get("commit") == commit))
+    ]
+    if not of_it:
+        if commit:
+            raise Refusal(
+                f"no good run was made with the code of {wanted}",
+                where="RUN",
+                value=wanted,
+                mend=f"make one: tabpipe run --at {wanted} CONFIG",
+            )
+        return None
+    cases = sorted({run.use_case for run in of_it})
+    if len(cases) > 1:
+        raise Refusal(
+            f"{wanted} has runs of several use cases",
+            where="RUN",
+            mend="name one of " + ", ".join(f"{case}:{wanted}" for case in cases),
+        )
+    return of_it[0]
+
+
+def _ids(runs: Sequence[Kept]) -> str:
+    more = f" and {len(runs) - _SHOWN} more" if len(runs) > _SHOWN else ""
+    return ", ".join(run.run_id for run in runs[:_SHOWN]) + more

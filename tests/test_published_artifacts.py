@@ -1,0 +1,56 @@
+"""What a run makes is among the artifacts: named, versioned by content, with its lineage both ways."""
+
+import pytest
+
+from components.common.artifacts import open_store
+from components.common.artifacts.lineage import lineage
+from tests.conftest import ROOT
+
+NAMES = ["accepted", "check_data_report", "clean", "evaluate_report", "model", "raw", "test", "train", "train_report"]
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "iris.csv"
+    path.write_text((ROOT / "docs/examples/fruit.csv").read_text())
+    return path
+
+
+def _config(tmp_path, table):
+    path = tmp_path / "berries.yaml"
+    path.write_text(
+        f"""
+target: label
+columns: {{weight: numerical, size: categorical, label: categorical}}
+download: {{source: {table}}}
+train: {{model: linear}}
+"""
+    )
+    return path
+
+
+def test_equal_runs_make_one_version_and_a_changed_row_a_second(tabpipe, tmp_path, table):
+    config = _config(tmp_path, table)
+    store = open_store(tmp_path / "home" / "artifacts")
+    first = tabpipe(config)
+    assert first.code == 0, first.err
+    assert [name for name in store.names() if name.startswith("berries.")] == [
+        f"berries.{name}" for name in [*NAMES, "validation"]
+    ]
+    assert tabpipe(config, "--force").ran, "the steps run anew, and make the same bytes"
+    assert {name: len(store.versions(name)) for name in store.names()} == dict.fromkeys(store.names(), 1)
+
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([*lines[:5], *lines[6:]]) + "\n")
+    assert tabpipe(config).code == 0
+    assert {len(store.versions(f"berries.{name}")) for name in ("raw", "clean", "model")} == {2}
+
+
+def test_lineage_leads_from_the_model_to_the_source_and_back(tabpipe, tmp_path, table):
+    done = tabpipe(_config(tmp_path, table))
+    store = open_store(tmp_path / "home" / "artifacts")
+    model = store.resolve("berries.model")
+    assert model.made_by["run"] == done.document["run_id"] and model.made_by["step"] == "train"
+    before = {f"berries.{name}:v0" for name in ("model", "train", "validation", "accepted", "clean", "raw")}
+    assert set(lineage(store, "berries.model").nodes) == before | {str(table)}
+    assert {"berries.model:v0", "berries.evaluate_report:v0"} <= set(lineage(store, "berries.raw", "down").nodes)
