@@ -86,6 +86,9 @@ class Warm:
         self._lock = threading.Lock()
         self._count = 0
         self._done: dict[int, dict[str, Any]] = {}
+        # Whether the warm process has closed its end. `Popen.poll` would tell too; but Ctrl-C in the midst of it can
+        # leave its lock taken for ever, and `stop` then hangs.
+        self._gone = False
         self._arrived = threading.Condition()
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -135,7 +138,7 @@ class Warm:
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._arrived:
             while ticket not in self._done:
-                if self._process.poll() is not None:
+                if self._gone:
                     self._kill_orphans()
                     return {"id": ticket, "exit": -signal.SIGKILL, "peak_kb": 0}
                 if deadline is not None and time.monotonic() > deadline:
@@ -171,6 +174,7 @@ class Warm:
         except (OSError, ValueError):
             pass  # closed by stop()
         with self._arrived:
+            self._gone = True
             self._arrived.notify_all()
 
 
