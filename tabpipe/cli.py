@@ -59,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("config", help="a use case under config/, or a YAML file")
     run.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted.name=value, instead of the YAML's value")
-    run.add_argument("--source", help="table to use: a path, an http(s):// or s3:// URL, artifact://NAME:ALIAS or sample://NAME")
+    run.add_argument(
+        "--source", help="table to use: a path, an http(s):// or s3:// URL, artifact://NAME:ALIAS or sample://NAME"
+    )
     some = run.add_mutually_exclusive_group()
     some.add_argument(
         "--steps", type=_names, help="run these steps only, on the last run's outputs: preprocess,check_data"
