@@ -106,14 +106,15 @@ def test_an_image_that_is_not_in_the_cluster_is_named(cluster, command):
 
 def test_a_pod_that_is_deleted_in_mid_run_is_tried_again(cluster, submitted):
     from tabpipe.cluster.reach import NAMESPACE
-    from tabpipe.cluster.submit import start, upload
+    from tabpipe.cluster.submit import own_registry, start, upload
     from tabpipe.cluster.watch import Watch
     from tabpipe.config import load
     from tabpipe.images import CLUSTER_STEPS
 
-    registry = os.environ.get("TABPIPE_TEST_REGISTRY", "")
     overrides = ["download.source=sample://music_genres", f"train.n_estimators={1200 + int(time.time()) % 600}"]
-    uploaded = upload(cluster, load("music_genres", overrides), "music_genres", registry, ROOT / "build" / "submitted")
+    uploaded = upload(
+        cluster, load("music_genres", overrides), "music_genres", own_registry(cluster), ROOT / "build" / "submitted"
+    )
     run_id = start(cluster, uploaded, {})
     watch = Watch(cluster, run_id, list(CLUSTER_STEPS), quiet=True)
     killed = []
