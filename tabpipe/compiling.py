@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,17 @@ def _wants_own_store(use_case: UseCase) -> bool:
 
 
 def _defaults(spec: Any, sections: dict[str, str]) -> None:
-    """Makes a use case's sections the defaults of the parameters, and what steps put a partial section over."""
+    """Makes a use case's sections the defaults of the parameters, and what steps put a partial section over.
+
+    The parameters become mappings, which `kfp run create` and the UI want; the whole sections go to the steps as text
+    beside them, for mappings lose order and the difference of 200 and 200.0.
+    """
+    mapping = type(spec.root.input_definitions.parameters["train"]).DESCRIPTOR.fields_by_name["parameter_type"]
+    struct = mapping.enum_type.values_by_name["STRUCT"].number
     for name, section in sections.items():
         parameter = spec.root.input_definitions.parameters[name]
-        parameter.default_value.string_value = section
+        parameter.parameter_type = struct
+        parameter.default_value.struct_value.update(_without_nulls(json.loads(section)))
         parameter.is_optional = True
     for task in spec.root.dag.tasks.values():
         inputs = spec.components[task.component_ref.name].input_definitions.parameters
@@ -81,4 +89,12 @@ def _defaults(spec: Any, sections: dict[str, str]) -> None:
         for key, parameter in given.items():
             place = "defaults" if key == "section" else f"{key}_defaults"
             if parameter in sections and place in inputs:
+                inputs[key].parameter_type = struct
                 task.inputs.parameters[place].runtime_value.constant.string_value = sections[parameter]
+
+
+def _without_nulls(value: Any) -> Any:
+    """Leaves out what is null, which kfp's mappings do not know; the step has it from the whole section."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return value

@@ -19,7 +19,9 @@ PROGRESS = "tabpipe-progress: "
 
 
 @contextmanager
-def step(name: str, section: str, defaults: str = "{}") -> Iterator[tuple[dict[str, Any], tracking.Record]]:
+def step(
+    name: str, section: str | dict[str, Any], defaults: str = "{}"
+) -> Iterator[tuple[dict[str, Any], tracking.Record]]:
     """Runs a step's body with its settings and a tracking record that is written when the body ends, well or not.
 
     A `Refusal` ends the process with exit code 1 after its message, without a stack trace; so do a full disk and
