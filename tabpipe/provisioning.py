@@ -7,14 +7,15 @@ from typing import Any
 from components.common.errors import Refusal, nearest
 from components.common.sections.cluster import Cluster, Resources, SecretKey, StepSettings
 from components.common.tracking import KFP_RUN
+from tabpipe.cluster.secrets import STORE
 
 BACKOFF_FACTOR = 2
 READERS = ("resolve", "download", "check_data")
 """The steps that read what the config names by address: the source, a declared reference."""
 _STORE = {"AWS_ENDPOINT_URL": "http://minio.kubeflow:9000"}
 _STORE_KEYS = {
-    "AWS_ACCESS_KEY_ID": SecretKey(secret="mlpipeline-minio-artifact", key="accesskey"),
-    "AWS_SECRET_ACCESS_KEY": SecretKey(secret="mlpipeline-minio-artifact", key="secretkey"),
+    "AWS_ACCESS_KEY_ID": SecretKey(secret=STORE, key="accesskey"),
+    "AWS_SECRET_ACCESS_KEY": SecretKey(secret=STORE, key="secretkey"),
 }
 
 _RESOURCES = {

@@ -9,8 +9,8 @@ from typing import Any
 from components.common.errors import Refusal
 from tabpipe.cluster.reach import NAMESPACE, Cluster, answered
 from tabpipe.cluster.submit import Uploaded, tracked_as
+from tabpipe.cluster.watch import OVER
 
-_OVER = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
 _BOUNDS = (("second", 0, 59), ("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
 
 
@@ -146,7 +146,7 @@ def _drop(cluster: Cluster, one: Any) -> bool:
     """Switches a recurring run off, and deletes it if nothing of it runs; tells whether it is gone."""
     if _on(one):
         cluster.kfp.disable_recurring_run(one.recurring_run_id)
-    if any(run.state not in _OVER for run in runs_of(cluster, one.recurring_run_id)):
+    if any(run.state not in OVER for run in runs_of(cluster, one.recurring_run_id)):
         return False
     cluster.kfp.delete_recurring_run(one.recurring_run_id)
     return True

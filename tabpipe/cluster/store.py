@@ -12,10 +12,11 @@ from typing import Any
 
 from components.common.errors import Refusal
 from components.common.tables import file_digest
+from tabpipe.cluster.kubectl import lacking
 from tabpipe.cluster.reach import NAMESPACE, PATIENCE, Cluster, answered
+from tabpipe.cluster.secrets import STORE
 
 BUCKET = "tabpipe"
-_KEYS = "mlpipeline-minio-artifact"
 _LONG = 50_000_000
 """Bytes whose transfer takes long enough to be shown."""
 
@@ -31,15 +32,13 @@ def minio(cluster: Cluster) -> Iterator[Any]:
     from botocore.config import Config
 
     with answered(cluster.context):
-        secret = cluster.core.read_namespaced_secret(_KEYS, NAMESPACE, _request_timeout=PATIENCE).data
+        secret = cluster.core.read_namespaced_secret(STORE, NAMESPACE, _request_timeout=PATIENCE).data
     access, key = (base64.b64decode(secret[name]).decode() for name in ("accesskey", "secretkey"))
     command = ["kubectl", "--context", cluster.context, "port-forward", "-n", NAMESPACE, "service/minio", ":9000"]
     try:
         forward = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     except FileNotFoundError:
-        raise Refusal(
-            "there is no kubectl on this machine", where="PATH", mend="install it, or name an s3:// source"
-        ) from None
+        raise lacking() from None
     try:
         said = re.search(r"127\.0\.0\.1:(\d+)", forward.stdout.readline())
         if said is None:

@@ -87,11 +87,12 @@ def links(cluster: Cluster, run_id: str, entries: dict[str, str]) -> list[str]:
         run_id: Its id.
         entries: What `tracked` gave.
     """
-    lines = [f"  Kubeflow {_address(cluster, 'ml-pipeline-ui', 8080, 80)}/#/runs/details/{run_id}"]
+    ui, mlflow = (_annotated(cluster, service) for service in ("ml-pipeline-ui", "mlflow"))
+    lines = [f"  Kubeflow {ui or 'http://localhost:8080'}/#/runs/details/{run_id}"]
     if entries:
         path = f"/#/experiments/{entries['experiment_id']}/runs/{entries['root_run_id']}"
-        lines.append(f"  MLflow   {_address(cluster, 'mlflow', 5050, 5000)}{path}")
-    if not all(_annotated(cluster, service) for service in ("ml-pipeline-ui", "mlflow")):
+        lines.append(f"  MLflow   {mlflow or 'http://localhost:5050'}{path}")
+    if not (ui and mlflow):
         lines.append(f"  after    kubectl port-forward -n {NAMESPACE} svc/ml-pipeline-ui 8080:80")
         if entries:
             lines.append(f"           kubectl port-forward -n {NAMESPACE} svc/mlflow 5050:5000")
@@ -99,6 +100,7 @@ def links(cluster: Cluster, run_id: str, entries: dict[str, str]) -> list[str]:
 
 
 def _annotated(cluster: Cluster, service: str) -> str:
+    """The address that a Service is annotated with; empty where it has none."""
     from kubernetes.client import ApiException
 
     try:
@@ -106,10 +108,6 @@ def _annotated(cluster: Cluster, service: str) -> str:
     except ApiException:
         return ""
     return (found.metadata.annotations or {}).get(ADDRESS, "").rstrip("/")
-
-
-def _address(cluster: Cluster, service: str, port: int, target: int) -> str:
-    return _annotated(cluster, service) or f"http://localhost:{port}"
 
 
 def document(run_id: str, uploaded: Any, outcome: Outcome, metrics: dict[str, dict[str, float]]) -> str:

@@ -21,7 +21,8 @@ EVERY = 2.0
 """Seconds between two looks at the cluster."""
 PATIENCE = 120.0
 """Seconds for which a pod may be unable to start, or the cluster not answer, before the watch ends."""
-_OVER = {"SUCCEEDED": "succeeded", "FAILED": "failed", "CANCELED": "canceled", "SKIPPED": "skipped"}
+OVER = {"SUCCEEDED": "succeeded", "FAILED": "failed", "CANCELED": "canceled", "SKIPPED": "skipped"}
+"""Kubeflow's states of runs that have ended, and how they are called here."""
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Watch:
                 if workflow:
                     self.steps = steps_of(workflow, self.names)
                 self._show()
-                if run.state in _OVER:
+                if run.state in OVER:
                     return self._outcome(run)
                 self._refuse_stuck()
                 time.sleep(EVERY)
@@ -141,7 +142,7 @@ class Watch:
             )
 
     def _outcome(self, run: Any) -> Outcome:
-        state = _OVER[run.state]
+        state = OVER[run.state]
         error = self._why(run) if state == "failed" else None
         return Outcome(state, self.steps, error, run.plugins_output or {})
 
