@@ -23,6 +23,18 @@ def real_table(name):
     return str(REAL / name)
 
 
+def command_line(*arguments, env=None, timeout):
+    """Runs a command of tabpipe in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "tabpipe", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
 @pytest.fixture
 def tabpipe(tmp_path):
     """Runs `tabpipe run` in a process of its own, with its outputs in the test's folder.

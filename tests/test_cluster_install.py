@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import yaml
 
 from tabpipe.cluster import kubectl as program
 from tabpipe.cluster.parts import part_of
-from tests.conftest import ROOT
+from tests.conftest import ROOT, command_line
 
 NAMESPACE = "tabpipe-test"
 CLUSTER_IMAGES = os.environ.get("TABPIPE_TEST_IMAGES", "").split()
@@ -23,14 +22,7 @@ CLUSTER_IMAGES = os.environ.get("TABPIPE_TEST_IMAGES", "").split()
 
 
 def tabpipe(*arguments, env=None):
-    done = subprocess.run(
-        [sys.executable, "-m", "tabpipe", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
+    done = command_line(*arguments, env=env, timeout=280)
     return done.returncode, done.stdout, done.stderr
 
 

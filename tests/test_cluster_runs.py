@@ -4,19 +4,15 @@ The images are expected where the cluster finds them: `make images` and the clus
 """
 
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from components.common.errors import Refusal
+from tests.conftest import ROOT, command_line
 
-ROOT = Path(__file__).resolve().parent.parent
 NEW = f"train.C={1 + time.time() % 1e6 / 1e7:.12f}"
 """An override that no run before had, so that nothing is cached from train on."""
 pytestmark = pytest.mark.cluster
@@ -37,14 +33,7 @@ def command():
     """Runs a command of tabpipe; gives its exit code, its JSON document if it prints one, and what it says."""
 
     def run(*arguments, env=None):
-        done = subprocess.run(
-            [sys.executable, "-m", "tabpipe", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=1500,
-        )
+        done = command_line(*arguments, env=env, timeout=1500)
         document = json.loads(done.stdout) if "--json" in arguments and done.stdout.strip() else None
         return SimpleNamespace(code=done.returncode, document=document, said=done.stdout + done.stderr)
 
