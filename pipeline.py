@@ -10,6 +10,7 @@ from components.check_data.component import check_data as check_data_step
 from components.download.component import download as download_step
 from components.evaluate.component import evaluate as evaluate_step
 from components.preprocess.component import preprocess as preprocess_step
+from components.promote.component import promote as promote_step
 from components.resolve.component import resolve as resolve_step
 from components.segregate.component import segregate as segregate_step
 from components.train.component import train as train_step
@@ -25,25 +26,27 @@ def _accepted_table(
     return check_data_step(section=check_data, reference=reference, valid_for=valid_for, clean=clean.outputs["clean"])
 
 
-def _model(segregate: str, train: str, evaluate: str, checked: dsl.PipelineTask) -> dsl.PipelineTask:
-    """From the accepted table to a model scored on rows that it never saw."""
+def _model(segregate: str, train: str, evaluate: str, promote: str, champion: str, checked: dsl.PipelineTask) -> None:
+    """From the accepted table to a model scored on rows that it never saw, and promoted if it is the better one."""
     splits = segregate_step(section=segregate, accepted=checked.outputs["accepted"])
     model = train_step(
         section=train, train_table=splits.outputs["train"], validation_table=splits.outputs["validation"]
     )
-    return evaluate_step(section=evaluate, model=model.outputs["model"], test_table=splits.outputs["test"])
+    judged = {"model": model.outputs["model"], "test_table": splits.outputs["test"]}
+    evaluated = evaluate_step(section=evaluate, **judged)
+    promote_step(section=promote, champion=champion, **judged).after(evaluated)
 
 
 def training(resolving: bool, with_tsne: bool):
-    """The training pipeline: download, preprocess, check_data, segregate, train, evaluate.
+    """The training pipeline: download, preprocess, check_data, segregate, train, evaluate, promote.
 
     Args:
-        resolving: Whether a first step finds what the source holds now, as a pipeline on a cluster must. Otherwise
-            whoever runs the pipeline says so by `checksum` and `valid_for`.
+        resolving: Whether a first step finds what the source holds and who is champion now, as a pipeline on a cluster
+            must. Otherwise whoever runs the pipeline says so by `checksum`, `valid_for` and `champion`.
         with_tsne: Whether the step tsne draws the accepted table.
     """
 
-    @dsl.pipeline(name="training", description="From a table to a checked, trained and evaluated model.")
+    @dsl.pipeline(name="training", description="From a table to a checked, trained, evaluated and promoted model.")
     def pipeline(
         download: str,
         preprocess: str,
@@ -51,32 +54,37 @@ def training(resolving: bool, with_tsne: bool):
         segregate: str,
         train: str,
         evaluate: str,
+        promote: str,
         tsne: str = "",
         checksum: str = "",
         reference: str = "",
         valid_for: str = "",
+        champion: str = "",
     ):
-        """From a table to a checked, trained and evaluated model.
+        """From a table to a checked, trained, evaluated and promoted model.
 
         Args:
-            download: Section of the step download; likewise the next six.
+            download: Section of the step download; likewise the next seven.
             preprocess: Its section.
             check_data: Its section.
             segregate: Its section.
             train: Its section.
             evaluate: Its section.
+            promote: Its section.
             tsne: Its section, where the step is part of the pipeline.
             checksum: What identifies the source's present bytes; a cached download is for one checksum only.
             reference: Path or URL of the table that the new one is compared with; empty where there is none.
             valid_for: What else the data checks hang on: the day, the checksum of a declared reference.
+            champion: Which model is the champion; a cached promotion is for one only.
         """
         if resolving:
-            outside = resolve_step(download=download, check_data=check_data)
+            outside = resolve_step(download=download, check_data=check_data, promote=promote)
             outside.set_caching_options(False)
             checksum, valid_for = outside.outputs["checksum"], outside.outputs["valid_for"]
+            champion = outside.outputs["champion"]
         checked = _accepted_table(download, preprocess, check_data, checksum, reference, valid_for)
         if with_tsne:
             tsne_step(section=tsne, table=checked.outputs["accepted"])
-        _model(segregate, train, evaluate, checked)
+        _model(segregate, train, evaluate, promote, champion, checked)
 
     return pipeline

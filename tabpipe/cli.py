@@ -12,6 +12,7 @@ from components.common.errors import Refusal
 from tabpipe.artifacts import artifacts_cli
 from tabpipe.cluster import install_cli, runs_cli
 from tabpipe.history import history_cli
+from tabpipe.models import models_cli
 from tabpipe.screen import error_lines
 
 _RUN_EXAMPLE = """example:
@@ -96,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     runs_cli.add(commands)
     install_cli.add(commands)
     artifacts_cli.add(commands)
+    models_cli.add(commands)
     history_cli.add(commands)
 
     ui = commands.add_parser("ui", help="open MLflow on the tracked runs", epilog="example: tabpipe ui --port 5001")

@@ -39,8 +39,8 @@ def compile_training(use_case: UseCase, name: str, out: Path, registry: str = ""
     spec.pipeline_info.name = pipeline_name(name)
     if use_case.description:
         spec.pipeline_info.description = use_case.description
-    _defaults(spec, use_case.arguments())
-    platform = provide(spec, use_case.cluster, own_store=_wants_own_store(use_case))
+    _defaults(spec, use_case.arguments(name))
+    platform = provide(spec, use_case.cluster, name, own_store=_wants_own_store(use_case))
     documents = [json_format.MessageToDict(spec), platform]
     text = yaml.safe_dump_all(documents, sort_keys=True, allow_unicode=True, width=120)
     size = len(text.encode())

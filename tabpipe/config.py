@@ -17,6 +17,8 @@ from components.common.sections import (
     Kind,
     Preprocess,
     PreprocessArgument,
+    Promote,
+    PromoteArgument,
     Section,
     Segregate,
     SegregateArgument,
@@ -30,6 +32,7 @@ from components.common.sections import (
 )
 from components.common.sections.cluster import Cluster
 from components.common.sections.hyperparameters import KNOWN, refuse_unknown_early
+from components.common.sections.promote import refuse_unknown_scores
 from tabpipe.images import ROOT
 
 
@@ -56,6 +59,8 @@ class UseCase(Section):
     """Features, model, hyperparameters."""
     evaluate: Evaluate = Field(default_factory=Evaluate)
     """How the model is scored."""
+    promote: Promote = Field(default_factory=Promote)
+    """When a model takes the champion's place."""
     tsne: Tsne | None = None
     """A picture of the table in two dimensions; no picture without this section."""
     cluster: Cluster = Field(default_factory=Cluster)
@@ -92,6 +97,7 @@ class UseCase(Section):
                     mend="rename one of the two; a derived column is not part of the raw table",
                 )
         self._known_hyperparameters()
+        refuse_unknown_scores(self.promote, self.task)
         return self
 
     def _mentions(self) -> list[tuple[str, list[str]]]:
@@ -123,8 +129,12 @@ class UseCase(Section):
                 del self.train.model_extra[name]
         refuse_unknown_early(self.train.model, self.task, self.train.hyperparameters)
 
-    def arguments(self) -> dict[str, str]:
-        """Step to the section that it is handed, as JSON: its own, with the little it needs to know of the table."""
+    def arguments(self, name: str) -> dict[str, str]:
+        """Step to the section that it is handed, as JSON: its own, with the little it needs to know of the table.
+
+        Args:
+            name: What the use case is called, and its model after it.
+        """
         learning = {"target": self.target, "task": self.task}
 
         def section(model: type[Section], own: Section, **more: Any) -> str:
@@ -140,6 +150,8 @@ class UseCase(Section):
             "train": section(TrainArgument, self.train, columns=self.columns, derive=derive, fill=fill, **learning),
             "evaluate": section(EvaluateArgument, self.evaluate, **learning),
         }
+        sliced = {"slices": self.evaluate.slices, "min_slice_rows": self.evaluate.min_slice_rows}
+        arguments["promote"] = section(PromoteArgument, self.promote, use_case=name, **sliced, **learning)
         if self.tsne is not None:
             arguments["tsne"] = section(TsneArgument, self.tsne, kinds=self.kinds, **learning)
         return arguments

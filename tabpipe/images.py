@@ -15,7 +15,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 """The project: the folder that holds components/, config/ and requirements/."""
 
-STEPS = ("download", "preprocess", "check_data", "segregate", "train", "evaluate", "tsne")
+STEPS = ("download", "preprocess", "check_data", "segregate", "train", "evaluate", "promote", "tsne")
 """The steps of a run on this machine, in the order in which the screen shows them."""
 CLUSTER_STEPS = ("resolve", *STEPS)
 """Those of a run on a cluster."""

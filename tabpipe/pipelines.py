@@ -21,7 +21,7 @@ def training_spec(with_tsne: bool, registry: str = "", *, resolving: bool = Fals
 
     spec = pipeline.training(resolving, with_tsne).pipeline_spec
     inputs = spec.root.input_definitions.parameters
-    for name in ["checksum", "valid_for"] * resolving + ["tsne"] * (not with_tsne):
+    for name in ["checksum", "valid_for", "champion"] * resolving + ["tsne"] * (not with_tsne):
         del inputs[name]  # nothing reads it
     stamp_images(spec, registry=registry)
     return spec

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from components.common.artifacts.opening import VARIABLE as ARTIFACTS
 from components.common.errors import Refusal, nearest
+from components.common.publishing import IMAGE, USE_CASE
 from components.common.sections.cluster import Cluster, Resources, SecretKey, StepSettings
 from components.common.tracking import KFP_RUN
 from tabpipe.cluster.secrets import STORE
@@ -12,10 +14,10 @@ from tabpipe.cluster.secrets import STORE
 BACKOFF_FACTOR = 2
 READERS = ("resolve", "download", "check_data")
 """The steps that read what the config names by address: the source, a declared reference."""
-_STORE = {"AWS_ENDPOINT_URL": "http://minio.kubeflow:9000"}
-_STORE_KEYS = {
-    "AWS_ACCESS_KEY_ID": SecretKey(secret=STORE, key="accesskey"),
-    "AWS_SECRET_ACCESS_KEY": SecretKey(secret=STORE, key="secretkey"),
+_MINIO, _BUCKET = "http://minio.kubeflow:9000", "s3://tabpipe"
+_KEYS = {
+    "ACCESS_KEY_ID": SecretKey(secret=STORE, key="accesskey"),
+    "SECRET_ACCESS_KEY": SecretKey(secret=STORE, key="secretkey"),
 }
 
 _RESOURCES = {
@@ -26,12 +28,13 @@ _RESOURCES = {
 }
 
 
-def provide(spec: Any, cluster: Cluster, own_store: bool = False) -> dict[str, Any]:
+def provide(spec: Any, cluster: Cluster, use_case: str, own_store: bool = False) -> dict[str, Any]:
     """Puts resources, variables and retries into a PipelineSpec.
 
     Args:
         spec: The message; changed in place.
         cluster: The settings.
+        use_case: Its name, which those of artifacts begin with.
         own_store: Whether the steps that read addresses get the keys of the cluster's own MinIO.
 
     Returns:
@@ -45,21 +48,45 @@ def provide(spec: Any, cluster: Cluster, own_store: bool = False) -> dict[str, A
     for name in cluster.steps:
         if name not in steps:
             raise Refusal(f"there is no step {name!r}", where="cluster.steps", mend=nearest(name, steps))
+    artifacts, artifact_keys = _artifacts(cluster, use_case)
     configs = {}
     for name, label in steps.items():
         own = cluster.steps.get(name, StepSettings())
         container = executors[label]["container"]
         if asked := _resources(cluster.resources, own):
             container["resources"] = asked
-        with_store = own_store and name in READERS
-        tracking = {"MLFLOW_TRACKING_URI": cluster.mlflow} if cluster.mlflow else {}
-        if variables := {**tracking, **cluster.environment, **(_STORE if with_store else {})}:
+        variables = {"MLFLOW_TRACKING_URI": cluster.mlflow} if cluster.mlflow else {}
+        if artifacts:
+            variables |= {**artifacts, IMAGE: container["image"]}
+        variables |= cluster.environment
+        secrets = {**artifact_keys, **cluster.secrets}
+        if own_store and name in READERS:
+            variables |= {"AWS_ENDPOINT_URL": _MINIO}
+            secrets |= _prefixed("AWS")
+        if variables:
             container["env"] = [{"name": key, "value": value} for key, value in sorted(variables.items())]
-        configs[label] = _pod(cluster, own, {**cluster.secrets, **(_STORE_KEYS if with_store else {})})
+        configs[label] = _pod(cluster, own, secrets)
     for name, task in spec.root.dag.tasks.items():
         own = cluster.steps.get(name.replace("-", "_"), StepSettings())
         _retry(task.retry_policy, cluster, own.timeout or cluster.timeout)
     return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": configs}}}}
+
+
+def _artifacts(cluster: Cluster, use_case: str) -> tuple[dict[str, str], dict[str, SecretKey]]:
+    """What steps need to publish: variables, and those that come of Secrets; nothing where they do not."""
+    url = cluster.environment.get(ARTIFACTS, cluster.artifacts)
+    if not url:
+        return {}, {}
+    variables = {ARTIFACTS: url, USE_CASE: use_case}
+    declared = any(name.startswith(f"{ARTIFACTS}_") for name in (*cluster.environment, *cluster.secrets))
+    if declared or not f"{url}/".startswith(f"{_BUCKET}/"):
+        return variables, {}
+    return {**variables, f"{ARTIFACTS}_ENDPOINT_URL": _MINIO}, _prefixed(ARTIFACTS)
+
+
+def _prefixed(prefix: str) -> dict[str, SecretKey]:
+    """The keys of the cluster's MinIO, as variables that begin with a word."""
+    return {f"{prefix}_{name}": key for name, key in _KEYS.items()}
 
 
 def _resources(common: Resources, own: StepSettings) -> dict[str, str]:

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from components.common.artifacts import default_url, open_store
 from components.common.errors import Refusal, no_space
 from components.common.outside import valid_for
+from components.common.registry import mark, standing
 from components.common.sources import in_words, parse, redact, resolve
 from components.common.step import PROGRESS
 from tabpipe import spool, tracker
@@ -75,7 +77,7 @@ class Run:
 
     def execute(self) -> int:
         """Runs the pipeline, tells of it on the screen, in MLflow and in the run's folder; returns the exit code."""
-        arguments = self.use_case.arguments()
+        arguments = self.use_case.arguments(self.name)
         self.screen.say(f"{self.name} · {shorter(redact(self.use_case.download.source))} · run {self.run_id}")
         self.screen.open(name for name in STEPS if name in arguments)
         self.code = provenance.code({name: image_of(name) for name in STEPS if name in arguments})
@@ -124,7 +126,7 @@ class Run:
             self.checksum = resolve(source, home() / "store", in_words(self._progress)).checksum
             # From here on the bytes are known by their checksum; what a URL holds of secrets goes no further.
             self.use_case.download.source = redact(source)
-            arguments = self.use_case.arguments()
+            arguments = self.use_case.arguments(self.name)
         self.reference = "" if self.use_case.check_data.drift.reference else self.workspace.reference_for(self.checksum)
         self.valid_for = valid_for(self.use_case.check_data, home() / "store")
         parameters = {
@@ -133,7 +135,9 @@ class Run:
             "reference": self.reference,
             "valid_for": self.valid_for,
         }
-        fingerprint = hashlib.sha256(json.dumps([parameters, self.code["images"]], sort_keys=True).encode()).hexdigest()
+        candidate = self._fingerprint(parameters)
+        parameters["champion"] = self.workspace.champion_for(candidate, self._champion())
+        fingerprint = self._fingerprint(parameters)
         if self.options.force or fingerprint != self.workspace.last.get("fingerprint"):
             self._warm()  # something will run: load the heavy packages while kfp is loaded here
 
@@ -152,7 +156,14 @@ class Run:
             spool=spool.spool(self.run_id),
             warm=self._warm,
             docker=self._docker(selection.run) if self.options.on == "docker" else None,
-            env={"TABPIPE_STORE": str(home() / "store"), "MLFLOW_TRACKING_URI": tracker.tracking_uri()},
+            env={
+                "TABPIPE_STORE": str(home() / "store"),
+                "TABPIPE_ARTIFACTS": default_url(),
+                "TABPIPE_USE_CASE": self.name,
+                "TABPIPE_RUN": self.run_id,
+                "TABPIPE_COMMIT": self.code["commit"] or "",
+                "MLFLOW_TRACKING_URI": tracker.tracking_uri(),
+            },
             forced=selection.run if self.options.force else frozenset(),
             frozen=frozen,
             on_start=self.screen.started,
@@ -161,9 +172,20 @@ class Run:
             on_fail=self._failed,
         )
         succeeded = run_pipeline(spec, parameters, execution, self.workspace.log("engine"))
+        if succeeded and "promote" in selection.run:
+            self.workspace.promoted(candidate, parameters["champion"], self._champion())
         if succeeded and selection.whole:
             self.workspace.finished(fingerprint)
         return succeeded
+
+    def _fingerprint(self, parameters: dict[str, str]) -> str:
+        """What stands for all that a run hangs on."""
+        return hashlib.sha256(json.dumps([parameters, self.code["images"]], sort_keys=True).encode()).hexdigest()
+
+    def _champion(self) -> str:
+        """How things stand with the use case's champion."""
+        store = open_store()
+        return mark(store, standing(store, self.name))
 
     def _docker(self, steps: frozenset[str]) -> Any:
         """The runner of containers, once the images that they need are there."""
@@ -173,7 +195,11 @@ class Run:
         build(sorted(steps))
         sources = [self.use_case.download.source, self.use_case.check_data.drift.reference or ""]
         read = [Path(parse(source).target).absolute() for source in sources if source and parse(source).kind == "path"]
-        return runner(home(), read)
+        write, artifacts = [home()], default_url()
+        if "://" not in artifacts and not Path(artifacts).is_relative_to(home()):
+            Path(artifacts).mkdir(parents=True, exist_ok=True)
+            write.append(Path(artifacts))
+        return runner(write, read)
 
     def _frozen_source(self) -> bool:
         """Whether the source need not be looked at, since download does not run."""

@@ -57,9 +57,15 @@ def summarise(run: Run, state: str) -> dict[str, Any]:
         "environment": provenance.environment() if run.options.on == "local" else None,  # an image holds its own
         "reference": run.reference,
         "valid_for": run.valid_for,
+        "promotion": _promotion(run.outputs.get("promote")),
         "outputs": provenance.outputs(run.outputs),
         "error": run.error,
     }
+
+
+def _promotion(outputs: dict[str, Any] | None) -> dict[str, str] | None:
+    """What promote decided, and why; None where it did not run."""
+    return outputs and {name: str(outputs.get(name, "")) for name in ("decision", "reason")}
 
 
 def tell(run: Run, summary: dict[str, Any]) -> None:

@@ -23,6 +23,8 @@ def note(step: str, outputs: dict[str, Any]) -> str:
     if step == "check_data" and values.get("warnings"):
         count = int(values["warnings"])
         return f"{count} warning{'s' if count > 1 else ''}, see its report"
+    if step == "promote":
+        return str(outputs.get("reason", ""))
     if step == "preprocess" and "rows_in" in values:
         return f"{values['rows_out']:,.0f} of {values['rows_in']:,.0f} rows kept"
     return ""

@@ -153,6 +153,25 @@ class Workspace:
                         )
         return {step: keys[step] for step in selection.frozen}
 
+    def champion_for(self, fingerprint: str, present: str) -> str:
+        """What promote is handed as the champion, for the sake of its cache.
+
+        A promotion itself moves the champion. As long as nothing else has since, the same run is handed what it was
+        handed then, so that its outcome is served from the cache.
+
+        Args:
+            fingerprint: Of all that the candidate hangs on.
+            present: How things stand now.
+        """
+        before, after = self.last.get("promotions", {}).get(fingerprint, ("", ""))
+        return before if present == after else present
+
+    def promoted(self, fingerprint: str, before: str, after: str) -> None:
+        """Notes how things stood before and after a run's promotion, and forgets those that others have moved on."""
+        known = {key: pair for key, pair in self.last.get("promotions", {}).items() if pair[1] == after}
+        self.last["promotions"] = {**known, fingerprint: [before, after]}
+        write_json(self.root / "last.json", self.last)
+
     def note_checksum(self, checksum: str) -> None:
         """Notes what the outputs of download are of."""
         self.last["checksum"] = checksum

@@ -17,7 +17,7 @@ import pytest
 
 from tests.conftest import ROOT, fruit
 
-STEPS = ["download", "preprocess", "check_data", "segregate", "train", "evaluate"]
+STEPS = ["download", "preprocess", "check_data", "segregate", "train", "evaluate", "promote"]
 
 
 def refused(result, step, *words):
@@ -207,4 +207,4 @@ def test_ctrl_c_in_mid_step_and_the_next_run_goes_on(tabpipe, fruit_case, tmp_pa
     left = subprocess.run(["pgrep", "-f", "tabpipe.engines.zygote|ephemeral_component"], capture_output=True, text=True)
     assert str(tmp_path) not in left.stdout
     result = tabpipe(case, "train.n_estimators=5", env={"TABPIPE_WARM": mode})
-    assert result.code == 0 and result.ran == {"train", "evaluate"}
+    assert result.code == 0 and result.ran == {"train", "evaluate", "promote"}

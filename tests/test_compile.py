@@ -36,7 +36,7 @@ def test_a_compiled_pipeline_is_accepted_by_kfp_and_the_same_each_time(tmp_path,
         assert compile_training(use_case, name, tmp_path / file) < LARGEST
     assert (tmp_path / "a.yaml").read_bytes() == (tmp_path / "b.yaml").read_bytes()
     component = load_component_from_file(str(tmp_path / "a.yaml"))
-    assert set(use_case.arguments()) <= set(component.component_spec.inputs)
+    assert set(use_case.arguments("iris")) <= set(component.component_spec.inputs)
     assert all(parameter.optional for parameter in component.component_spec.inputs.values())
     document = _extract_pipeline_yaml(str(tmp_path / "a.yaml"))  # what the client does before an upload
     assert document.to_dict()["pipeline_spec"]["pipelineInfo"]["name"] == pipeline_name(name)
@@ -103,10 +103,56 @@ def test_the_settings_of_pods_are_those_that_kfp_kubernetes_knows(compiled):
 def test_the_keys_of_the_store_reach_the_steps_that_read_it_and_no_other(compiled, overrides, readers):
     spec, platform = compiled("iris", overrides)
     pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
-    assert {label.removeprefix("exec-") for label, pod in pods.items() if "secretAsEnv" in pod} == readers
+    secrets = {label: [name for name in _secrets(pod) if name.startswith("AWS_")] for label, pod in pods.items()}
+    assert {label.removeprefix("exec-") for label, names in secrets.items() if names} == readers
     executors = spec["deploymentSpec"]["executors"].items()
     variables = {label: [one["name"] for one in executor["container"].get("env", [])] for label, executor in executors}
     assert {label.removeprefix("exec-") for label, names in variables.items() if "AWS_ENDPOINT_URL" in names} == readers
+
+
+OWN = {"TABPIPE_ARTIFACTS_ACCESS_KEY_ID": "accesskey", "TABPIPE_ARTIFACTS_SECRET_ACCESS_KEY": "secretkey"}
+MINIO = "http://minio.kubeflow:9000"
+
+
+def _secrets(pod):
+    """Variables of a pod that come of Secrets, to the key."""
+    pairs = [pair for secret in pod.get("secretAsEnv", []) for pair in secret["keyToEnv"]]
+    return {pair["envVar"]: pair["secretKey"] for pair in pairs}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "url", "endpoint", "keys"),
+    [
+        ([], "s3://tabpipe/artifacts", MINIO, OWN),
+        (["cluster.artifacts=s3://tabpipe"], "s3://tabpipe", MINIO, OWN),
+        (["cluster.artifacts=s3://tabpipe-eu/a"], "s3://tabpipe-eu/a", None, {}),
+        (["cluster.environment={TABPIPE_ARTIFACTS_REGION: x}"], "s3://tabpipe/artifacts", None, {}),
+        (
+            ["cluster.secrets={TABPIPE_ARTIFACTS_ACCESS_KEY_ID: {secret: mine, key: k}}"],
+            "s3://tabpipe/artifacts",
+            None,
+            {"TABPIPE_ARTIFACTS_ACCESS_KEY_ID": "k"},
+        ),
+        (["cluster.artifacts=''"], None, None, {}),
+    ],
+    ids=["as it is", "another place in its bucket", "another bucket", "own settings", "own keys", "nowhere"],
+)
+def test_every_step_knows_where_it_keeps_what_it_makes(compiled, overrides, url, endpoint, keys):
+    spec, platform = compiled("iris", overrides)
+    pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    for label, executor in spec["deploymentSpec"]["executors"].items():
+        variables = {one["name"]: one["value"] for one in executor["container"].get("env", [])}
+        told = (variables.get("TABPIPE_ARTIFACTS"), variables.get("TABPIPE_ARTIFACTS_ENDPOINT_URL"))
+        assert told == (url, endpoint)
+        assert variables.get("TABPIPE_USE_CASE") == (url and "iris")
+        assert variables.get("TABPIPE_IMAGE") == (url and executor["container"]["image"])
+        assert _secrets(pods[label]) == keys
+
+
+@pytest.mark.parametrize("place", ["output/artifacts", "s3://", "s3://key:secret@bucket/a", "https://bucket/a"])
+def test_a_place_that_no_pod_can_keep_artifacts_in_is_refused(place):
+    with pytest.raises(Refusal, match=r"cluster\.artifacts"):
+        load("iris", [f"cluster.artifacts={place}"])
 
 
 def test_retries_leave_each_try_its_whole_time(compiled):

@@ -24,7 +24,7 @@ def write(tmp_path, change=lambda values: None):
 
 @pytest.mark.parametrize("name", USE_CASES)
 def test_every_use_case_that_ships_is_accepted(name):
-    assert json.loads(load(name).arguments()["train"])["target"]
+    assert json.loads(load(name).arguments(name)["train"])["target"]
 
 
 def test_the_schema_for_editors_is_that_of_the_code():
@@ -97,12 +97,12 @@ def test_a_misspelt_use_case_is_refused_with_the_nearest(capsys):
         pytest.param(lambda v: v["check_data"]["rows"].update(min=5), {"check_data"}, id="check"),
         pytest.param(lambda v: v.update(preprocess={"drop_duplicates": False}), {"preprocess"}, id="cleaning"),
         pytest.param(lambda v: v["download"].update(delimiter=";"), {"download"}, id="source"),
-        pytest.param(lambda v: v.update(evaluate={"min_slice_rows": 3}), {"evaluate"}, id="evaluation"),
+        pytest.param(lambda v: v.update(evaluate={"min_slice_rows": 3}), {"evaluate", "promote"}, id="evaluation"),
         pytest.param(lambda v: v["tsne"].update(perplexity=5), {"tsne"}, id="picture"),
         pytest.param(lambda v: v.update(description="other"), set(), id="description"),
     ],
 )
 def test_a_change_is_seen_by_the_steps_that_it_concerns_and_no_other(tmp_path, change, seen_by):
-    before = load("iris").arguments()
-    after = load(write(tmp_path, change)).arguments()
+    before = load("iris").arguments("iris")
+    after = load(write(tmp_path, change)).arguments("iris")
     assert {step for step in before if before[step] != after[step]} == seen_by

@@ -33,15 +33,15 @@ def test_outputs_that_do_not_belong_together_are_not_mixed(tabpipe, fruit_case):
     assert tabpipe(case, "--steps", "segregate", "segregate.seed=7").code == 0
     mixed = tabpipe(case, "--steps", "evaluate")
     assert mixed.code == 1 and "--from train" in mixed.document["error"]
-    assert tabpipe(case, "--from", "train").ran == {"train", "evaluate"}
+    assert tabpipe(case, "--from", "train").ran == {"train", "evaluate", "promote"}
     assert tabpipe(case, "--steps", "evaluate").code == 0
 
 
 @pytest.mark.parametrize(
     ("step", "name", "rerun"),
     [
-        pytest.param("segregate", "train", {"segregate", "train", "evaluate"}, id="table"),
-        pytest.param("train", "model/model.pkl", {"train", "evaluate"}, id="model"),
+        pytest.param("segregate", "train", {"segregate", "train", "evaluate", "promote"}, id="table"),
+        pytest.param("train", "model/model.pkl", {"train", "evaluate", "promote"}, id="model"),
     ],
 )
 @pytest.mark.parametrize("damage", ["cut", "deleted"])
@@ -175,7 +175,7 @@ def test_nothing_outlives_a_killed_process(fruit_case, tabpipe, tmp_path, victim
     process.wait(timeout=30)
     assert gone(started)
     after = tabpipe(case, "train.n_estimators=5")
-    assert after.code == 0 and after.ran == {"train", "evaluate"}
+    assert after.code == 0 and after.ran == {"train", "evaluate", "promote"}
     parents = [run for run in tracked(tmp_path / "home") if "mlflow.parentRunId" not in run.data.tags]
     assert sorted(run.info.status for run in parents) == (
         ["FINISHED", "KILLED"] if victim == "run" else ["FAILED", "FINISHED"]

@@ -138,7 +138,7 @@ def outputs(project, tmp_path_factory):
         log=lambda step: home / f"{step}.log",
         spool=home / "spool",
         warm=lambda: None,
-        docker=runner(home, []),
+        docker=runner([home], []),
         on_end=lambda step, key, outputs, cached: made.update({step: outputs}),
         on_fail=lambda step, code, folder: failed.append((home / f"{step}.log").read_text()),
     )

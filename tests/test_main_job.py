@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import ROOT, fruit, real_table
 
-ALL = {"download", "preprocess", "check_data", "segregate", "train", "evaluate"}
+ALL = {"download", "preprocess", "check_data", "segregate", "train", "evaluate", "promote"}
 
 
 def digests(home, *names):
@@ -38,7 +38,7 @@ def test_music_genres_reaches_its_auc_and_reruns_only_what_changed(tabpipe, tabl
     assert again.code == 0 and again.ran == set()
     assert again.document["metrics"] == first.document["metrics"]
     more = tabpipe("music_genres", *source, "train.n_estimators=30")
-    assert more.ran == {"train", "evaluate"}
+    assert more.ran == {"train", "evaluate", "promote"}
     assert more.document["metrics"]["test"] != first.document["metrics"]["test"]
 
 
@@ -54,7 +54,7 @@ def test_a_use_case_runs_without_a_source(tabpipe, name):
     result = tabpipe(name)
     assert result.code == 0, result.err
     assert ("tsne" in result.ran) == (name == "iris")
-    for step in ("check_data", "train", "evaluate", *(["tsne"] if name == "iris" else [])):
+    for step in ("check_data", "train", "evaluate", "promote", *(["tsne"] if name == "iris" else [])):
         assert Path(result.document["reports"][step]).read_text().lower().startswith("<!doctype html>")
 
 
@@ -97,7 +97,7 @@ def test_a_touched_step_and_what_depends_on_it_run_again(tabpipe, fruit_case, tm
     assert tabpipe(case, root=project).ran == set(), "a README is not part of the image"
     with (project / "components" / "check_data" / "check_data.py").open("a") as file:
         file.write("\n# touched\n")
-    assert tabpipe(case, root=project).ran == {"check_data", "segregate", "train", "evaluate"}
+    assert tabpipe(case, root=project).ran == {"check_data", "segregate", "train", "evaluate", "promote"}
     with (project / "components" / "common" / "tables.py").open("a") as file:
         file.write("\n# touched\n")
     assert tabpipe(case, root=project).ran == ALL
@@ -112,9 +112,11 @@ def test_selected_steps_take_what_they_need_from_the_last_run(tabpipe, fruit_cas
     assert some.code == 0 and some.ran == {"preprocess", "check_data"}
     assert some.states["train"] == "skipped"
     late = tabpipe(case, "--from", "train", "segregate.seed=7", "train.seed=7")
-    assert late.ran == {"train", "evaluate"}, "the splits are those of the last run, whatever the seed says now"
+    assert late.ran == {"train", "evaluate", "promote"}, (
+        "the splits are those of the last run, whatever the seed says now"
+    )
     forced = tabpipe(case, "--from", "train", "--force", "train.seed=7")
-    assert forced.ran == {"train", "evaluate"}
+    assert forced.ran == {"train", "evaluate", "promote"}
     assert tabpipe(case, "--force").ran == ALL
 
 

@@ -192,7 +192,7 @@ def test_a_pinned_release_runs_while_the_working_tree_stays_as_it_is(two, where,
     assert pinned.document["code"]["at"] == at and pinned.document["code"]["clean"]
     assert pinned.document["code"]["commit"] == two.first["code"]["commit"]
     assert pinned.document["code"]["images"] == two.first["code"]["images"]
-    assert {step["name"] for step in pinned.document["steps"] if not step["cached"]} == {"train", "evaluate"}
+    assert {step["name"] for step in pinned.document["steps"] if not step["cached"]} == {"train", "evaluate", "promote"}
     assert (two.home / "fruit" / "latest").resolve().name == pinned.document["run_id"]
     assert git(two.project, "status", "--porcelain") == before
     again = call(two.project, two.home, "reproduce", pinned.document["run_id"], "--json")

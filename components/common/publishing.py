@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from components.common import tracking
+from components.common.artifacts.opening import VARIABLE as ARTIFACTS
 
 if TYPE_CHECKING:
     from components.common.artifacts import Store, Version
     from components.common.tracking import Record
 
+USE_CASE, IMAGE = "TABPIPE_USE_CASE", "TABPIPE_IMAGE"
+"""Variables of a compiled pipeline's steps: the use case's name, the image that the step runs in."""
 _CALLED = {"table": "raw"}
 """Outputs that are known by another name among the artifacts."""
 _OF_STEP = ("report", "picture")
@@ -47,6 +53,26 @@ def publish(store: Store, use_case: str, record: Record, made_by: Mapping[str, s
         for output in record.outputs
         if record.status == "FINISHED"
     ]
+
+
+def publish_here(record: Record) -> None:
+    """Puts what a step has made among the artifacts, where the step itself is to do so, as on a cluster.
+
+    That is where TABPIPE_ARTIFACTS names a store and TABPIPE_USE_CASE what the names begin with, and no engine does it
+    out of the spool. A failure never fails a step: it is a line in the log.
+    """
+    use_case = os.environ.get(USE_CASE)
+    if not (use_case and os.environ.get(ARTIFACTS)) or os.environ.get(tracking.SPOOL):
+        return
+    known = {"run": os.environ.get(tracking.KFP_RUN), "image": os.environ.get(IMAGE)}
+    try:
+        if record.status == "FINISHED" and record.outputs:
+            from components.common.artifacts import open_store
+
+            publish(open_store(), use_case, record, {key: value for key, value in known.items() if value})
+    except Exception as error:
+        told = "; ".join(line.strip() for line in str(error).splitlines()) or type(error).__name__
+        print(f"what {record.name} has made is not among the artifacts: {told}", flush=True)
 
 
 def _metadata(values: Mapping[str, Any]) -> dict[str, Any]:

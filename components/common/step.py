@@ -1,4 +1,4 @@
-"""What every step does around its logic: open its tracking record, word its refusals, stamp its outputs."""
+"""What every step does around its logic: its record, the words of its refusals, its outputs stamped and published."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from components.common import tracking
 from components.common.errors import Refusal, no_space
+from components.common.publishing import publish_here
 from components.common.settings import settings_of
 
 REFUSED = "tabpipe-refused: "
@@ -52,7 +53,11 @@ def step(
         _refuse(record, f"{name}: {message}")
     finally:
         record.ended = time.time()
-        tracking.keep(record)
+        publish_here(record)
+        try:
+            tracking.keep(record)
+        except Refusal as refusal:
+            _refuse(record, str(refusal))
 
 
 def _refuse(record: tracking.Record, message: str) -> None:

@@ -16,6 +16,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from components.common.errors import Refusal
+
 SPOOL = "TABPIPE_TRACKING_SPOOL"
 KFP_RUN = "TABPIPE_KFP_RUN_ID"
 
@@ -37,6 +39,10 @@ class Record:
     inputs: list[dict[str, Any]] = field(default_factory=list)
     files: list[list[str]] = field(default_factory=list)
     outputs: list[dict[str, Any]] = field(default_factory=list)
+    candidate: dict[str, Any] = field(default_factory=dict)
+    """A model for the registry: use_case, digest, path and tags; empty where the step has none."""
+    settles: bool = False
+    """Whether the registry's aliases are to follow the store's now."""
 
     def params(self, values: dict[str, Any], prefix: str = "") -> None:
         """Notes parameters, without the secrets of addresses; nested dicts become dotted names."""
@@ -70,6 +76,16 @@ class Record:
         if digest := artifact.metadata.get("digest"):
             self.tags[f"output.{name}.digest"] = str(digest)
         self.outputs.append({"name": name, "path": artifact.path, "metadata": dict(artifact.metadata)})
+
+    def registers(self, use_case: str, model: Any, tags: dict[str, Any], *, settles: bool = False) -> None:
+        """Notes a saved model that the registry shall have; and, if `settles`, that its aliases may have moved."""
+        self.candidate = {
+            "use_case": use_case,
+            "digest": model.metadata["digest"],
+            "path": model.path,
+            "tags": {key: value for key, value in tags.items() if value not in (None, "")},
+        }
+        self.settles = settles
 
     def file(self, path: str, folder: str = "", name: str = "") -> None:
         """Notes a file to keep with the run, in a folder of its artifacts, under another name if one is given."""
@@ -107,6 +123,13 @@ def keep(record: Record) -> None:
         try:
             write(record)
         except Exception as error:
+            if record.settles and record.status == "FINISHED":
+                raise Refusal(
+                    f"MLflow's registry could not follow: {error}",
+                    where=record.name,
+                    rule="what was decided is on record in the artifact store, and holds",
+                    mend="run the step again, or: tabpipe models sync",
+                ) from error
             print(f"tracking: {record.name} could not be written to MLflow: {error}", flush=True)
 
 
@@ -129,9 +152,32 @@ def write(record: Record) -> str:
         run = client.create_run(experiment, start_time=int(record.started * 1000), run_name=record.name)
         run_id = run.info.run_id
     log(client, run_id, record)
+    if record.candidate and record.status == "FINISHED":
+        _register(client, run_id, record)
     if created:
         client.set_terminated(run_id, record.status, end_time=int(record.ended * 1000))
     return run_id
+
+
+def _register(client: Any, run_id: str, record: Record) -> None:
+    """Registers a step's model, and lets the registry's aliases follow the store's."""
+    from components.common.registry.mirror import mirror, register
+
+    candidate = record.candidate
+    logged = any(name == "model" for _, _, name in record.files)
+    register(
+        client,
+        candidate["use_case"],
+        candidate["digest"],
+        run_id=run_id,
+        path="" if logged else candidate["path"],
+        tags=candidate["tags"],
+    )
+    if record.settles:
+        from components.common.artifacts import open_store
+
+        for words in mirror(client, open_store(), candidate["use_case"]):
+            print(f"registry: {words}", flush=True)
 
 
 def _run_of_step(client: Any, record: Record) -> str | None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from components.common.errors import Refusal
+from components.common.saved_models import load, refuse_absent
 from components.common.scores import Scores, all_classes, class_views, scored
 from components.common.scoring import Answers, ask, classes_of
 from components.common.sections import EvaluateArgument, accept
+from components.common.slicing import refuse_unknown_slices
 from components.common.tables import read_table
 from components.common.targets import target_values
-from components.evaluate.slices import Slice, refuse_unknown_slices, slices_of_class, slices_of_column
+from components.evaluate.slices import Slice, slices_of_class, slices_of_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,28 +35,6 @@ class Evaluated:
     scores: Scores
     slices: dict[str, list[Slice]]
     """Title to slices, the worst first."""
-
-
-def load(path: str | os.PathLike[str]) -> tuple[Any, Any]:
-    """Loads a saved model and its description from an MLflow model folder.
-
-    Returns:
-        The scikit-learn Pipeline and MLflow's description of it.
-
-    Raises:
-        Refusal: The folder is no MLflow model of scikit-learn.
-    """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    if not (Path(path) / "MLmodel").is_file():
-        raise Refusal("no saved model", where=str(path), rule="a folder in MLflow's format, with a file MLmodel")
-    import mlflow.sklearn
-    from mlflow.exceptions import MlflowException
-    from mlflow.models import Model
-
-    try:
-        return mlflow.sklearn.load_model(str(path)), Model.load(str(path))
-    except MlflowException as error:
-        raise Refusal(f"no model that can be loaded: {error.message}", where=str(path)) from error
 
 
 def evaluate(section: EvaluateArgument, pipeline: Any, table: pd.DataFrame) -> Evaluated:
@@ -115,16 +93,3 @@ def evaluate_file(section: dict[str, Any], model_path: str, test_path: str, repo
     if evaluated.classes is not None:
         views = class_views(evaluated.truth, evaluated.answers, evaluated.classes)
     return {"metrics": evaluated.scores.values, "views": views}
-
-
-def refuse_absent(description: Any, table: pd.DataFrame, model_path: str) -> None:
-    """Refuses a table that lacks a column which the model's signature requires."""
-    required = [column.name for column in description.signature.inputs if column.required]
-    absent = [name for name in required if name not in table.columns]
-    if absent:
-        raise Refusal(
-            f"column(s) missing that the model needs: {', '.join(absent)}",
-            where=_TEST,
-            rule=f"the signature of the model {model_path}",
-            mend="evaluate on a split of the table that the model was trained on, or train anew",
-        )

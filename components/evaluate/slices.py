@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.common.errors import Refusal, nearest
 from components.common.scores import confusion, per_class, scored
 from components.common.scoring import Answers
+from components.common.slicing import parts_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CERTAIN = 3.0
 """Standard errors by which a slice must differ from the other rows to be called worse or better."""
-_MOST_VALUES = 20
-"""Numbers of more values than this are cut into quarters."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ def slices_of_column(
     """
     wrong = np.abs(found.predicted - truth) if classes is None else (found.predicted != truth).astype(float)
     slices = []
-    for name, mine in _parts(values):
+    for name, mine in parts_of(values):
         part = Answers(found.predicted[mine], None if found.probabilities is None else found.probabilities[mine])
         scores = scored(truth[mine], part, classes).values
         verdict = _verdict(wrong[mine], np.delete(wrong, mine), min_rows)
@@ -80,34 +77,6 @@ def slices_of_class(truth: np.ndarray, found: Answers, names: list[str], min_row
         verdict = _verdict(wrong[mine], np.delete(wrong, mine), min_rows)
         slices.append(Slice(name, len(mine), values, verdict))
     return sorted(slices, key=lambda one: (not one.verdict, one.scores["f1"], one.name))
-
-
-def refuse_unknown_slices(asked: list[str], table: pd.DataFrame, where: str) -> None:
-    """Refuses a slice column that the table does not have."""
-    for name in asked:
-        if name not in table.columns:
-            raise Refusal(
-                "no such column to slice by",
-                where="evaluate.slices",
-                value=name,
-                rule=f"a column of {where}",
-                mend=nearest(name, table.columns),
-            )
-
-
-def _parts(values: pd.Series) -> list[tuple[str, np.ndarray]]:
-    """Name and places of the rows of each part."""
-    import pandas as pd
-
-    if values.dtype.kind in "iuf" and values.nunique() > _MOST_VALUES:
-        codes, edges = pd.qcut(values, 4, labels=False, duplicates="drop", retbins=True)
-        codes = codes.fillna(-1).to_numpy(dtype=int)
-        names = [f"{low:.5g} to {high:.5g}" for low, high in itertools.pairwise(edges)]
-    else:
-        codes, names = pd.factorize(values, sort=True, use_na_sentinel=True)
-    parts = [(str(name), np.flatnonzero(codes == at)) for at, name in enumerate(names)]
-    missing = np.flatnonzero(codes == -1)
-    return [*parts, ("(missing)", missing)] if len(missing) else parts
 
 
 def _verdict(mine: np.ndarray, others: np.ndarray, min_rows: int) -> str:

@@ -7,19 +7,27 @@ from kfp import dsl
 
 @dsl.component(base_image="tabpipe/resolve", install_kfp_package=False)
 def resolve(
-    download: str, check_data: str, download_defaults: str = "{}", check_data_defaults: str = "{}"
-) -> NamedTuple("Outside", [("checksum", str), ("valid_for", str)]):
+    download: str,
+    check_data: str,
+    promote: str,
+    download_defaults: str = "{}",
+    check_data_defaults: str = "{}",
+    promote_defaults: str = "{}",
+) -> NamedTuple("Outside", [("checksum", str), ("valid_for", str), ("champion", str)]):
     """Finds what a run hangs on beside its arguments. It is never cached, so that all other steps can be.
 
     Args:
         download: Section of the step download, as JSON, or the part of it that differs from the defaults.
         check_data: Section of the step check_data, likewise.
+        promote: Section of the step promote, likewise.
         download_defaults: The whole section that the pipeline was compiled with.
         check_data_defaults: Likewise.
+        promote_defaults: Likewise.
 
     Returns:
         checksum: SHA-256 of the source's present bytes, or `sample:NAME` of a sample.
         valid_for: The day, where freshness is checked, and the checksum of a declared reference.
+        champion: Which model is the champion now, and since how many moves.
     """
     from components.common.settings import settings_of
     from components.common.sources import in_words
@@ -27,6 +35,11 @@ def resolve(
     from components.resolve.resolve import resolve_inputs
 
     with step("resolve", download, download_defaults) as (settings, record):
-        found = resolve_inputs(settings, settings_of(check_data, check_data_defaults), progress=in_words(progress))
-        record.tags["checksum"], record.tags["valid_for"] = found
+        found = resolve_inputs(
+            settings,
+            settings_of(check_data, check_data_defaults),
+            settings_of(promote, promote_defaults),
+            progress=in_words(progress),
+        )
+        record.tags["checksum"], record.tags["valid_for"], record.tags["champion"] = found
         return found

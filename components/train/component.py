@@ -26,6 +26,8 @@ def train(
         report: An HTML page for people.
         defaults: The whole section that the pipeline was compiled with.
     """
+    import os
+
     from components.common.step import step
     from components.train.train import train_file
 
@@ -34,9 +36,21 @@ def train(
         record.used("validation_table", validation_table)
         record.tags["training_table.digest"] = str(train_table.metadata.get("digest", ""))
         result = train_file(settings, train_table.path, validation_table.path, model.path, report.path)
-        model.metadata.update(result["metadata"], digest=result["digest"])
+        data = {"train": train_table.metadata.get("digest"), "validation": validation_table.metadata.get("digest")}
+        model.metadata.update(
+            result["metadata"],
+            digest=result["digest"],
+            **{f"{split}_digest": digest for split, digest in data.items() if digest},
+        )
         record.made("model", model)
         record.metrics(result["metrics"], "validation_")
+        if use_case := os.environ.get("TABPIPE_USE_CASE"):
+            scores = {f"validation_{name}": value for name, value in result["metrics"].items()}
+            record.registers(
+                use_case,
+                model,
+                {**result["metadata"], **scores, **{f"data.{split}": digest for split, digest in data.items()}},
+            )
         record.made("report", report)
         record.file(report.path, "reports", "train.html")
         record.file(model.path, "", "model")

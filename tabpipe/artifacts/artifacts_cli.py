@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 
@@ -78,11 +80,13 @@ def _command(inner: Any, name: str, text: str, example: str) -> argparse.Argumen
     parser = inner.add_parser(
         name, help=text, description=text[0].upper() + text[1:] + ".", epilog=f"example: tabpipe artifacts {example}"
     )
-    parser.add_argument(
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument(
         "--store",
         metavar="URL",
         help="a folder or s3://bucket/prefix (default: TABPIPE_ARTIFACTS, or output/artifacts)",
     )
+    place.add_argument("--cluster", action="store_true", help="the store of the cluster that KUBECONFIG points at")
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     parser.set_defaults(command=_run(name))
     return parser
@@ -92,6 +96,25 @@ def _run(name: str) -> Callable[[argparse.Namespace], int]:
     def run(options: argparse.Namespace) -> int:
         from tabpipe.artifacts import changing, showing
 
-        return getattr(showing if name in _SHOWING else changing, f"{name}_command")(options)
+        with _on_cluster() if options.cluster else nullcontext():
+            return getattr(showing if name in _SHOWING else changing, f"{name}_command")(options)
 
     return run
+
+
+@contextmanager
+def _on_cluster() -> Iterator[None]:
+    """Lets the default store be that of the cluster."""
+    from tabpipe.cluster.reach import connect
+    from tabpipe.cluster.store import reached_store
+
+    before = dict(os.environ)
+    with reached_store(connect()) as variables:
+        os.environ.update(variables)
+        try:
+            yield
+        finally:
+            for name in variables:
+                os.environ.pop(name)
+                if name in before:
+                    os.environ[name] = before[name]

@@ -1,22 +1,23 @@
-"""The cluster's MinIO, reached from this machine, and files of this machine kept in it for runs to read."""
+"""The cluster's MinIO and MLflow, reached from this machine, and files of this machine kept for runs to read."""
 
 from __future__ import annotations
 
 import base64
-import re
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from components.common.artifacts.opening import VARIABLE as ARTIFACTS
 from components.common.errors import Refusal
+from components.common.sections.cluster import Cluster as Settings
 from components.common.tables import file_digest
-from tabpipe.cluster.kubectl import lacking
+from tabpipe.cluster.forward import forwarded
 from tabpipe.cluster.reach import NAMESPACE, PATIENCE, Cluster, answered
 from tabpipe.cluster.secrets import STORE
 
 BUCKET = "tabpipe"
+_REGION = "us-east-1"
 _LONG = 50_000_000
 """Bytes whose transfer takes long enough to be shown."""
 
@@ -31,35 +32,59 @@ def minio(cluster: Cluster) -> Iterator[Any]:
     import boto3
     from botocore.config import Config
 
+    with _keys_and_address(cluster) as (access, key, address):
+        yield boto3.client(
+            "s3",
+            endpoint_url=address,
+            aws_access_key_id=access,
+            aws_secret_access_key=key,
+            region_name=_REGION,
+            config=Config(connect_timeout=5, retries={"max_attempts": 5}, proxies={}),
+        )
+
+
+@contextmanager
+def reached_store(cluster: Cluster) -> Iterator[dict[str, str]]:
+    """Opens a way to the artifacts that runs on the cluster have made, where a config leaves their place as it is.
+
+    Yields:
+        The variables by which `components.common.artifacts.open_store` finds them, for as long as the way is open.
+
+    Raises:
+        Refusal: There is no MinIO or no permission to reach it.
+    """
+    with _keys_and_address(cluster) as (access, key, address):
+        yield {
+            ARTIFACTS: Settings().artifacts,
+            f"{ARTIFACTS}_ENDPOINT_URL": address,
+            f"{ARTIFACTS}_ACCESS_KEY_ID": access,
+            f"{ARTIFACTS}_SECRET_ACCESS_KEY": key,
+            f"{ARTIFACTS}_REGION": _REGION,
+        }
+
+
+@contextmanager
+def reached_mlflow(cluster: Cluster) -> Iterator[str]:
+    """Opens a way to the cluster's MLflow for its client, which cannot go by the Kubernetes API.
+
+    Yields:
+        The MLFLOW_TRACKING_URI, for as long as the way is open. It is of this machine, where no proxy leads.
+
+    Raises:
+        Refusal: There is no MLflow or no permission to reach it.
+    """
+    with forwarded(cluster, "mlflow", 5000, "the cluster's MLflow") as address:
+        yield address
+
+
+@contextmanager
+def _keys_and_address(cluster: Cluster) -> Iterator[tuple[str, str, str]]:
+    """The two keys of the cluster's MinIO, and its URL on this machine."""
     with answered(cluster.context):
         secret = cluster.core.read_namespaced_secret(STORE, NAMESPACE, _request_timeout=PATIENCE).data
     access, key = (base64.b64decode(secret[name]).decode() for name in ("accesskey", "secretkey"))
-    command = ["kubectl", "--context", cluster.context, "port-forward", "-n", NAMESPACE, "service/minio", ":9000"]
-    try:
-        forward = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    except FileNotFoundError:
-        raise lacking() from None
-    try:
-        said = re.search(r"127\.0\.0\.1:(\d+)", forward.stdout.readline())
-        if said is None:
-            raise Refusal(
-                f"the cluster's MinIO cannot be reached: {forward.stderr.read().strip()}",
-                where=f"context {cluster.context}",
-                mend="`make install` says whether it is ready",
-            )
-        yield boto3.client(
-            "s3",
-            endpoint_url=f"http://127.0.0.1:{said[1]}",
-            aws_access_key_id=access,
-            aws_secret_access_key=key,
-            region_name="us-east-1",
-            config=Config(connect_timeout=5, retries={"max_attempts": 5}, proxies={}),
-        )
-    finally:
-        forward.terminate()
-        forward.wait()
-        forward.stdout.close()
-        forward.stderr.close()
+    with forwarded(cluster, "minio", 9000, "the cluster's MinIO") as address:
+        yield access, key, address
 
 
 def keep_source(cluster: Cluster, path: Path, say: Callable[[str], None]) -> str:

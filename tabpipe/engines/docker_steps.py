@@ -20,20 +20,29 @@ if TYPE_CHECKING:
 
 from kfp.local import docker_task_handler, status  # isort: skip  # after kfp_light
 
-_PASSED_ON = ("AWS_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_PASSED_ON = (
+    "AWS_",
+    "TABPIPE_ARTIFACTS",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
 """Variables of this process, or their beginnings, that steps get: where stores are and how to reach them."""
 
 
-def runner(home: Path, readable: list[Path]) -> local.DockerRunner:
-    """The runner for containers that see the outputs' folder and the source, and nothing else of this machine.
+def runner(writable: list[Path], readable: list[Path]) -> local.DockerRunner:
+    """The runner for containers that see some folders and nothing else of this machine.
 
     Args:
-        home: The folder for outputs, writable.
+        writable: The folder for outputs, and the artifact store where it is another folder.
         readable: Files or folders that steps read.
     """
     from docker.types import Mount
 
-    mounts = [Mount(str(home), str(home), type="bind")]
+    mounts = [Mount(str(path), str(path), type="bind") for path in writable]
     mounts += [Mount(str(path), str(path), type="bind", read_only=True) for path in readable]
     return local.DockerRunner(
         mounts=mounts,

@@ -43,6 +43,8 @@ PRELOAD = [
     "components.train.saving",
     "components.evaluate.evaluate",
     "components.evaluate.evaluate_report",
+    "components.promote.promote",
+    "components.promote.promote_report",
 ]
 """What the warm process imports, in the order of the pipeline; big packages in parts, since steps start in between."""
 
@@ -53,6 +55,7 @@ NEEDS = {
     "segregate": ["components.segregate.segregate"],
     "train": ["components.train.saving"],
     "evaluate": ["components.evaluate.evaluate_report"],
+    "promote": ["components.promote.promote_report"],
     "tsne": ["sklearn.ensemble"],
     "tracker": ["mlflow.sklearn"],
 }

@@ -1,10 +1,10 @@
-"""An artifact store in a bucket of S3, or of what speaks its protocol (AWS_ENDPOINT_URL names the server)."""
+"""An artifact store in a bucket of S3, or of what speaks its protocol."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import cached_property
@@ -16,7 +16,7 @@ from components.common.artifacts.place import Found
 from components.common.errors import Refusal
 from components.common.sources import Progress
 from components.common.sources.address import Address
-from components.common.sources.s3 import client, worded
+from components.common.sources.s3 import SETTINGS, client, worded
 from components.common.sources.transfer import CHUNK, Passing, tried
 
 _READERS = 16
@@ -34,10 +34,13 @@ class BucketPlace:
     Args:
         bucket: The bucket, which must exist.
         prefix: What stands before all keys; empty, or without a slash at its end.
+        own: Arguments of boto3's client that are the store's own; all others are as the AWS_* variables say.
+        settings: The variables that these come from, for messages.
     """
 
-    def __init__(self, bucket: str, prefix: str):
+    def __init__(self, bucket: str, prefix: str, own: Mapping[str, str] | None = None, settings: str = SETTINGS):
         self.bucket, self._before = bucket, f"{prefix}/" if prefix else ""
+        self._own, self._settings = dict(own or {}), settings
         self.shown = f"s3://{bucket}/{prefix}".rstrip("/")
 
     def where(self, key: str) -> str:
@@ -175,7 +178,7 @@ class BucketPlace:
                 raise Refusal(
                     f"the server did not delete it ({errors[0].get('Code')})",
                     where=f"s3://{self.bucket}/{errors[0].get('Key')}",
-                    mend="check what the keys in AWS_ACCESS_KEY_ID may do",
+                    mend=f"check {self._settings} and what they may do",
                 )
 
     def clear_uploads(self, before: float, announced: Iterable[str]) -> int:
@@ -218,7 +221,7 @@ class BucketPlace:
         address = self._address(key)
 
         def attempt() -> Result:
-            with worded(address):
+            with worded(address, self._settings):
                 return once()
 
         return tried(attempt, address)
@@ -228,8 +231,8 @@ class BucketPlace:
 
     @cached_property
     def _client(self) -> Any:
-        with worded(self._address("")):
-            return client(_READERS)
+        with worded(self._address(""), self._settings):
+            return client(_READERS, self._own)
 
 
 def _status(error: Any) -> int:

@@ -10,6 +10,15 @@ from components.common.errors import Refusal, nearest
 from components.common.sources.address import redact
 
 VARIABLE = "TABPIPE_ARTIFACTS"
+"""Names the store. What is the store's own of S3's settings stands in variables that begin so."""
+_OWN = {
+    f"{VARIABLE}_ENDPOINT_URL": "endpoint_url",
+    f"{VARIABLE}_ACCESS_KEY_ID": "aws_access_key_id",
+    f"{VARIABLE}_SECRET_ACCESS_KEY": "aws_secret_access_key",
+    f"{VARIABLE}_REGION": "region_name",
+}
+"""Variable to the argument of boto3's client. The AWS_* variables are those of the source, which may lie elsewhere."""
+_KEYS = tuple(_OWN)[1:3]
 
 
 def default_url() -> str:
@@ -27,7 +36,7 @@ def open_store(url: str | os.PathLike[str] | None = None) -> Store:
         url: A folder, or s3://bucket/prefix; TABPIPE_ARTIFACTS by default.
 
     Raises:
-        Refusal: It is neither.
+        Refusal: It is neither, or one of its keys is missing.
     """
     text = os.fspath(url) if url else default_url()
     scheme, separator, rest = text.partition("://")
@@ -44,10 +53,23 @@ def open_store(url: str | os.PathLike[str] | None = None) -> Store:
             raise Refusal("the URL names no bucket", where=redact(text), mend="write s3://bucket/prefix")
         from components.common.artifacts.bucket import BucketPlace
 
-        return Store(BucketPlace(bucket, prefix.strip("/")))
+        own = _own_settings()
+        # What is not the store's own comes of AWS_*; a message names both.
+        settings = {"settings": f"{', '.join(own)} (AWS_* where one is not set)"} if own else {}
+        arguments = {_OWN[variable]: value for variable, value in own.items()}
+        return Store(BucketPlace(bucket, prefix.strip("/"), arguments, **settings))
     raise Refusal(
         f"artifact stores of the kind {scheme}:// are not known",
         where=redact(text),
         rule="a folder, or s3://bucket/prefix",
         mend=nearest(scheme, ("s3", "file")),
     )
+
+
+def _own_settings() -> dict[str, str]:
+    """The variables that hold the store's own settings, as far as they are set."""
+    own = {variable: value for variable in _OWN if (value := os.environ.get(variable))}
+    missing = [variable for variable in _KEYS if variable not in own]
+    if len(missing) == 1:
+        raise Refusal("the other one of the two keys is set, this one is not", where=missing[0], mend="set both")
+    return own

@@ -9,6 +9,7 @@ from components.common.sections.check_data import CheckData, CheckDataArgument, 
 from components.common.sections.download import Download
 from components.common.sections.evaluate import Evaluate, EvaluateArgument
 from components.common.sections.preprocess import Derive, Preprocess, PreprocessArgument
+from components.common.sections.promote import Promote, PromoteArgument
 from components.common.sections.section import Kind, Section, Task, accept, as_argument
 from components.common.sections.segregate import Segregate, SegregateArgument
 from components.common.sections.train import Features, Train, TrainArgument
@@ -26,6 +27,8 @@ __all__ = [
     "Kind",
     "Preprocess",
     "PreprocessArgument",
+    "Promote",
+    "PromoteArgument",
     "Section",
     "Segregate",
     "SegregateArgument",

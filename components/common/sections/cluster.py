@@ -42,6 +42,14 @@ Quantity = Annotated[
     AfterValidator(_quantity),
     WithJsonSchema(_NUMBER_OR_TEXT),
 ]
+
+
+def _store(text: str) -> str:
+    if text and not re.fullmatch(r"s3://[^/@]+(/.*)?", text):
+        raise ValueError("s3://bucket/prefix, or empty: a folder of a pod goes with the pod")
+    return text
+
+
 Seconds = Annotated[int, BeforeValidator(_duration), Field(ge=1), WithJsonSchema(_NUMBER_OR_TEXT)]
 Variable = Annotated[str, AfterValidator(_variable)]
 
@@ -107,6 +115,8 @@ class Cluster(Section):
     """Its group."""
     mlflow: str = "http://mlflow.kubeflow:5000"
     """Where steps find MLflow; empty where nothing is tracked, or Kubeflow's plugin tells them."""
+    artifacts: Annotated[str, AfterValidator(_store)] = "s3://tabpipe/artifacts"
+    """Where steps keep what they make; empty: nowhere. In the bucket tabpipe of the cluster's own MinIO by default."""
     environment: dict[Variable, str] = Field(default_factory=dict)
     """Variables of every step, for instance AWS_ENDPOINT_URL. No secrets: these stand in the compiled file."""
     secrets: dict[Variable, SecretKey] = Field(default_factory=dict)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
 from components.common.errors import Refusal
 from components.common.sources.address import Address
 from components.common.sources.transfer import CHUNK, CONNECT_SECONDS, READ_SECONDS, Incoming, Passing, Validators
+
+SETTINGS = "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL"
+"""Where a client's settings come from, as messages name it."""
 
 
 def unchanged(address: Address, known: Validators) -> bool | None:
@@ -48,27 +51,32 @@ def get(address: Address, known: Validators | None) -> Iterator[Incoming | None]
             yield Incoming(validators, _chunks(body, validators.size, address))
 
 
-def client(connections: int = 10) -> Any:
+def client(connections: int = 10, own: Mapping[str, str] | None = None) -> Any:
     """A client of S3 that tries nothing again by itself; requests without credentials go unsigned.
 
     Args:
         connections: How many it keeps open, for as many threads.
+        own: Arguments of boto3's client that come before what the AWS_* variables say.
     """
     import boto3
     from botocore import UNSIGNED
     from botocore.config import Config
 
-    session = boto3.session.Session()
+    session, own = boto3.session.Session(), own or {}
     # Without credentials, public buckets can still be read.
-    signature = {} if session.get_credentials() else {"signature_version": UNSIGNED}
+    signed = "aws_access_key_id" in own or session.get_credentials()
+    signature = {} if signed else {"signature_version": UNSIGNED}
+    # The end of a port-forward is on this machine, where no proxy leads.
+    direct = {"proxies": {}} if own.get("endpoint_url", "").startswith("http://127.0.0.1:") else {}
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         retries={"max_attempts": 0},
         max_pool_connections=connections,
         **signature,
+        **direct,
     )
-    return session.client("s3", config=config, region_name=session.region_name or "us-east-1")
+    return session.client("s3", config=config, **{"region_name": session.region_name or "us-east-1", **own})
 
 
 def _validators(answer: dict[str, Any]) -> Validators:
@@ -91,8 +99,13 @@ def _chunks(body: Any, expected: int | None, address: Address) -> Iterator[bytes
 
 
 @contextmanager
-def worded(address: Address) -> Iterator[None]:
-    """Words what can go wrong: `Passing` for what may pass when tried again, a `Refusal` for the rest."""
+def worded(address: Address, settings: str = SETTINGS) -> Iterator[None]:
+    """Words what can go wrong: `Passing` for what may pass when tried again, a `Refusal` for the rest.
+
+    Args:
+        address: What is asked for.
+        settings: The variables to check.
+    """
     from botocore import exceptions
     from urllib3.exceptions import HTTPError
 
@@ -115,9 +128,9 @@ def worded(address: Address) -> Iterator[None]:
         if status == 404:
             mend = "check the name of the bucket" if code == "NoSuchBucket" else "check the object's name"
         else:
-            mend = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and what they may do"
+            mend = f"check {settings} and what they may do"
         raise Refusal(said, where=address.shown, mend=mend) from None
     except passing as error:
         raise Passing(f"the connection failed ({type(error).__name__})") from None
     except (exceptions.BotoCoreError, ValueError) as error:
-        raise Refusal(str(error), where=address.shown, mend="check AWS_ENDPOINT_URL and the AWS_* settings") from None
+        raise Refusal(str(error), where=address.shown, mend=f"check {settings}") from None

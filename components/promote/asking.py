@@ -1,0 +1,103 @@
+"""The candidate and the champion as saved models: opened, told whether they fit, and timed."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from components.common.errors import Refusal
+from components.common.saved_models import absent_columns, load, refuse_absent
+from components.common.scoring import ask, classes_of
+from components.promote.signatures import differences
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from components.common.sections import PromoteArgument
+
+_TIMED, _WARM_UP = 20, 3
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model as it was loaded."""
+
+    pipeline: Any
+    signature: Any
+    classes: list[str] | None
+    """A classifier's; None of a regressor."""
+    bytes: int
+    """Of all its files."""
+
+
+def open_candidate(section: PromoteArgument, path: str | os.PathLike[str], test: pd.DataFrame) -> SavedModel:
+    """Loads the candidate.
+
+    Raises:
+        Refusal: It is no model, is for the other task, or the rows lack a column that it needs.
+    """
+    candidate, description = _opened(path)
+    refuse_absent(description, test, str(path))
+    if other := _other_task(section, candidate):
+        raise Refusal(f"the model is {other}", where="promote", rule=f"a model for the task {section.task}")
+    return candidate
+
+
+def _opened(path: str | os.PathLike[str]) -> tuple[SavedModel, Any]:
+    pipeline, description = load(path)
+    if description.signature is None:
+        raise Refusal("the model has no signature", where=str(path), rule="a model saved with its signature")
+    size = sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
+    return SavedModel(pipeline, description.signature, classes_of(pipeline[-1]), size), description
+
+
+def _other_task(section: PromoteArgument, model: SavedModel) -> str:
+    if (model.classes is None) == (section.task == "regression"):
+        return ""
+    return "a regressor" if model.classes is None else "a classifier"
+
+
+def open_champion(
+    section: PromoteArgument, candidate: SavedModel, path: str | os.PathLike[str], test: pd.DataFrame
+) -> tuple[SavedModel | None, str, list[str]]:
+    """Loads the champion, or finds out why it cannot be asked.
+
+    Returns:
+        The champion or None, why it cannot be asked, and how the candidate's signature differs from its.
+    """
+    try:
+        champion, description = _opened(path)
+    except Refusal as refusal:
+        return None, refusal.problem, []
+    except Exception as error:  # a pickle of other packages can fail in any way
+        return None, f"it cannot be loaded: {error}", []
+    signature = differences(candidate.signature, champion.signature, candidate.classes, champion.classes)
+    if other := _other_task(section, champion):
+        return None, f"it is {other}", signature
+    if absent := absent_columns(description, test):
+        return None, f"column(s) that it needs are absent: {', '.join(absent)}", signature
+    return champion, "", signature
+
+
+def latencies(pipelines: list[Any], table: pd.DataFrame) -> list[float]:
+    """The median milliseconds that each model takes for one row.
+
+    They are asked in turn, so that a busy moment is busy for all, and each by one thread.
+    """
+    from threadpoolctl import threadpool_limits
+
+    places = np.linspace(0, len(table) - 1, _TIMED + _WARM_UP).round().astype(int)
+    times: list[list[float]] = [[] for _ in pipelines]
+    with threadpool_limits(1):
+        for at in places:
+            row = table.iloc[[at]]
+            for pipeline, mine in zip(pipelines, times, strict=True):
+                start = time.perf_counter()
+                ask(pipeline, row)
+                mine.append((time.perf_counter() - start) * 1000)
+    return [float(np.median(mine[_WARM_UP:])) for mine in times]

@@ -1,0 +1,245 @@
+"""The report of a promotion: the verdict, what it rests on, and both models side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from components.common import report
+from components.common.score_report import TITLES
+from components.common.sections.promote import LOWER
+from components.promote.number_line import number_line
+from components.promote.verdict import title, written
+
+if TYPE_CHECKING:
+    from components.common.sections import PromoteArgument
+    from components.promote.compare import Comparison
+    from components.promote.verdict import Reason, Verdict
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    section: PromoteArgument,
+    comparison: Comparison,
+    verdict: Verdict,
+    told: Mapping[str, str],
+) -> None:
+    """Writes the page.
+
+    Args:
+        path: Where to.
+        section: What was asked.
+        comparison: What was found.
+        verdict: What came of it.
+        told: Name to text, a line under the title: candidate, champion, run and the like.
+    """
+    both = comparison.champion is not None
+    line = " · ".join(f"{name} {text}" for name, text in told.items())
+    report.write_page(
+        path,
+        report.page(
+            f"Promotion: {section.use_case}",
+            line or "The candidate and the champion on rows that neither was trained on",
+            _banner(comparison, verdict),
+            _cards(section, comparison),
+            _reasons(verdict),
+            _scores(section, comparison),
+            *([_difference(section, comparison)] if comparison.difference is not None else []),
+            *([_slices(section, comparison)] if comparison.slices else []),
+            _costs(section, comparison),
+            *([_signature(comparison)] if both or comparison.signature else []),
+        ),
+    )
+
+
+def _banner(comparison: Comparison, verdict: Verdict) -> Any:
+    unmet = [reason for reason in verdict.reasons if not reason.met and not reason.open]
+    challenged = comparison.champion is not None or comparison.unfit
+    if verdict.decision == "promote":
+        place = "The candidate is better: it takes the champion's place"
+        return report.verdict("passed", f"{place}." if challenged else "The candidate is the first champion.")
+    if verdict.decision == "wait":
+        return report.verdict("warning", "Nothing speaks against the candidate, but a person decides: it waits.")
+    if not unmet:
+        return report.verdict("passed", "Nothing to decide: things stay as they are.")
+    stays = "The champion stays" if challenged else "Not promoted: there is still no champion"
+    more = f" {len(unmet) - 1} more that was asked is not met." if len(unmet) > 1 else ""
+    return report.verdict("failed", f"{stays}. {unmet[0].text.rstrip('.')}.{more}")
+
+
+def _cards(section: PromoteArgument, comparison: Comparison) -> Any:
+    shown: list[tuple] = []
+    sides = [("candidate", comparison.candidate), ("champion", comparison.champion)]
+    for name, one in sides:
+        if one is not None:
+            value = one.scores.values.get(section.metric)
+            shown.append((f"{title(section.metric)}, {name}", "–" if value is None else written(value)))
+    if comparison.difference is not None:
+        kind = "passed" if comparison.difference > section.margin else "failed"
+        words = "Better by" if comparison.difference > 0 else "Worse by"
+        shown.append((words, written(abs(comparison.difference)), kind))
+    shown.append(("Rows scored", comparison.rows))
+    if comparison.left_out is None:
+        shown.append(("Rows left out", "unknown", "warning"))
+    elif comparison.champion is not None:
+        shown.append(("Rows left out", comparison.left_out))
+    return report.cards(shown)
+
+
+def _reasons(verdict: Verdict) -> Any:
+    return report.section(
+        "What it rests on",
+        report.table(
+            ["outcome", "what was asked and found"],
+            [[_outcome(reason, verdict), reason.text] for reason in verdict.reasons],
+            row_classes=["" if reason.met else "warning" if reason.open else "failed" for reason in verdict.reasons],
+        ),
+    )
+
+
+def _outcome(reason: Reason, verdict: Verdict) -> Any:
+    if reason.met:
+        return report.badge("passed", "met")
+    if not reason.open:
+        return report.badge("failed", "not met")
+    # Where something else speaks against the candidate, no person is asked.
+    return report.badge("warning", "a person decides" if verdict.decision == "wait" else "open")
+
+
+def _scores(section: PromoteArgument, comparison: Comparison) -> Any:
+    mine, theirs = comparison.candidate, comparison.champion
+    names = list(dict.fromkeys([*mine.scores.values, *(theirs.scores.values if theirs else ())]))
+    rows = []
+    for name in names:
+        head = TITLES[name]
+        one = mine.scores.values.get(name)
+        limit = section.thresholds.get(name)
+        row = [head, _cell(one)]
+        if theirs is not None:
+            other = theirs.scores.values.get(name)
+            gap = None if one is None or other is None else one - other
+            row += [_cell(other), "–" if gap is None else _signed(gap), _better(name, gap)]
+        if section.thresholds:
+            row.append("" if limit is None else f"at {'most' if name in LOWER else 'least'} {limit:g}")
+        rows.append(row)
+    numeric = ["candidate"] if theirs is None else ["candidate", "champion", "difference"]
+    heads = ["score", *numeric] if theirs is None else ["score", *numeric, "better is"]
+    heads += ["asked of a candidate"] if section.thresholds else []
+    notes = [
+        f"{who}: {note}"
+        for who, one in (("Candidate", mine), ("Champion", theirs))
+        if one is not None
+        for note in one.scores.notes
+    ]
+    return report.section(
+        "Scores",
+        report.table(heads, rows, numeric=numeric),
+        *(report.verdict("warning", note) for note in notes),
+        note=_rows_note(section, comparison),
+    )
+
+
+def _rows_note(section: PromoteArgument, comparison: Comparison) -> str:
+    rows, mine, theirs = f"{comparison.rows:,} rows of the test split", comparison.candidate, comparison.champion
+    if theirs is None:
+        return f"{mine.estimator}, on {rows}. What decides about later candidates is {title(section.metric)}."
+    if comparison.left_out is None:
+        known = "which of them the champion was trained on is not known, so it may look too good"
+    elif comparison.left_out:
+        known = f"{comparison.left_out:,} more were left out, for the champion was trained or tuned on them"
+    else:
+        known = "the champion was trained on none of them"
+    against = f"{mine.estimator} against the champion's {theirs.estimator}"
+    return f"{against}, on {rows}; {known}. What decides is {title(section.metric)}."
+
+
+def _difference(section: PromoteArgument, comparison: Comparison) -> Any:
+    name, gap = title(section.metric), comparison.difference
+    picture = number_line(
+        gap, comparison.interval, section.margin, label=f"by how much the candidate is better, in {name}"
+    )
+    note = f"{_signed(gap)}; above 0 the candidate is better. No interval can be worked out of these rows."
+    if comparison.interval:
+        low, high = (_signed(end) for end in comparison.interval)
+        share = f"{section.confidence * 100:g} % interval {low} to {high}"
+        note = (
+            f"The candidate is better by {_signed(gap)} (below 0: worse), its {share}, of "
+            f"{comparison.resamples:,} resamples of the rows, each scored by both."
+        )
+    return report.section("How sure is it?", report.figure(picture), note=note)
+
+
+def _slices(section: PromoteArgument, comparison: Comparison) -> Any:
+    labels, limit = section.task == "classification", section.guards.slice_drop
+    rows, kinds = [], []
+    for one in comparison.slices:
+        counts = one.rows >= section.min_slice_rows
+        bad = counts and limit is not None and one.lost > limit + 1e-12
+        if labels:
+            change = f"{-one.lost * 100:+.1f} points" if one.lost else "–"
+        else:
+            change = f"{one.lost:+.1%}" if one.lost else "–"
+        values = [f"{v:.1%}" if labels else written(v) for v in (one.candidate, one.champion)]
+        said = report.badge("failed", "loses too much") if bad else "" if counts else report.badge("", "few rows")
+        rows.append([one.column, one.name, one.rows, *values, change, said])
+        kinds.append("failed" if bad else "" if counts else "skipped")
+    what = "share of right answers" if labels else "mean absolute error"
+    note = f"The {what} of both; those that lose most stand first."
+    if limit is not None:
+        note += (
+            f" More than {limit * 100:g} {'points lost' if labels else '% more'} is too much, in slices of at least "
+        )
+        note += f"{section.min_slice_rows} rows."
+    heads = ["by", "slice", "rows", "candidate", "champion", "change", "remark"]
+    return report.section(
+        "Slices",
+        report.table(heads, rows, numeric=["rows", "candidate", "champion", "change"], row_classes=kinds),
+        note=note,
+    )
+
+
+def _costs(section: PromoteArgument, comparison: Comparison) -> Any:
+    sides = [one for one in (comparison.candidate, comparison.champion) if one is not None]
+    limits = [section.guards.latency_ms, section.guards.size_mb]
+    rows = [
+        ["answer to one row, median", *(f"{one.latency_ms:.3g} ms" for one in sides)],
+        ["saved model", *(f"{one.bytes / 1e6:.3g} MB" for one in sides)],
+    ]
+    heads = ["cost", "candidate", "champion"][: 1 + len(sides)]
+    numeric = heads[1:]
+    if any(limit is not None for limit in limits):
+        heads.append("asked")
+        for row, limit, unit in zip(rows, limits, ("ms", "MB"), strict=True):
+            row.append("" if limit is None else f"at most {limit:g} {unit}")
+    note = (
+        "Timed on this machine by one thread, row by row, both models in turn."
+        if len(sides) > 1
+        else ("Timed on this machine by one thread, row by row.")
+    )
+    return report.section("Speed and size", report.table(heads, rows, numeric=numeric), note=note)
+
+
+def _signature(comparison: Comparison) -> Any:
+    if not comparison.signature:
+        return report.section("Signature", note="Both models are asked with the same columns and answer the same.")
+    return report.section(
+        "Signature",
+        report.table(["how the candidate differs"], [[words] for words in comparison.signature], row_classes=None),
+        note="Whoever asks the champion today may have to ask the candidate in another way.",
+    )
+
+
+def _cell(value: float | None) -> str:
+    return "–" if value is None else written(value)
+
+
+def _signed(value: float) -> str:
+    return written(value) if value <= 0 else f"+{written(value)}"
+
+
+def _better(name: str, gap: float | None) -> Any:
+    if not gap:
+        return "neither" if gap == 0 else ""
+    candidate = (gap < 0) == (name in LOWER)
+    return report.badge("passed" if candidate else "failed", "candidate" if candidate else "champion")

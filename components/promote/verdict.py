@@ -1,0 +1,147 @@
+"""Whether a candidate takes the champion's place, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from components.common.score_report import TITLES
+from components.common.sections import PromoteArgument
+from components.common.sections.promote import LOWER
+from components.promote.compare import Comparison
+from components.promote.slice_pairs import SlicePair
+
+_ROUNDING = 1e-12
+"""Of a difference of two floats: 0.96 - 0.95 is a little more than 0.01."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One thing that was asked."""
+
+    text: str
+    met: bool
+    open: bool = False
+    """Not met, but a person may settle it."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to be done, and all that it rests on."""
+
+    decision: Literal["promote", "wait", "keep"]
+    """wait: a person decides; keep: things stay as they are."""
+    reasons: list[Reason]
+
+
+def decide(section: PromoteArgument, comparison: Comparison, *, rolled_back: bool = False) -> Verdict:
+    """Holds a comparison against what the config asks.
+
+    Args:
+        section: The margin, the thresholds, the guards and the gate.
+        comparison: What was found.
+        rolled_back: Whether a person has taken this very model back before.
+    """
+    reasons = []
+    if rolled_back:
+        reasons.append(Reason("A person took this very model back; only a person promotes it again", False))
+    if comparison.champion is not None:
+        reasons += _better(section, comparison)
+    elif not comparison.unfit:
+        reasons.append(Reason("There is no champion yet: a first model needs only to be good enough by itself", True))
+    reasons += _thresholds(section, comparison)
+    reasons += _guards(section, comparison)
+    if comparison.unfit:
+        reasons.append(Reason(f"The champion cannot be compared with: {comparison.unfit}", False, open=True))
+    if comparison.signature:
+        reasons.append(Reason(f"The signature differs: {'; '.join(comparison.signature)}", False, open=True))
+    if section.gate == "manual":
+        reasons.append(Reason("The gate is manual: a person promotes", False, open=True))
+    if any(not reason.met and not reason.open for reason in reasons):
+        return Verdict("keep", reasons)
+    return Verdict("wait" if any(reason.open for reason in reasons) else "promote", reasons)
+
+
+def title(metric: str) -> str:
+    """A score's name within a sentence."""
+    return TITLES[metric].split(" (")[0]
+
+
+def written(value: float) -> str:
+    """A score, difference or limit as people read it: four decimals, more where they would hide all of it."""
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size < 0.0005:
+        return f"{value:.2g}"
+    return f"{value:.4f}" if size < 10 else f"{value:.4g}" if size < 1e4 else f"{value:,.0f}"
+
+
+def _better(section: PromoteArgument, comparison: Comparison) -> list[Reason]:
+    name, gap = title(section.metric), comparison.difference
+    if gap is None:
+        return [Reason(f"{name} cannot be worked out for both models on these rows, so none is better", False)]
+    mine, theirs = (one.scores.values[section.metric] for one in (comparison.candidate, comparison.champion))
+    up, down = ("below", "above") if section.metric in LOWER else ("above", "below")
+    if gap > 0:
+        text = f"{name} {written(mine)} is {written(gap)} {up} the champion's {written(theirs)}"
+        asked = f"more than {section.margin:g} is asked"
+    else:
+        apart = f"{written(-gap)} {down} the champion's {written(theirs)}" if gap else "just the champion's"
+        text = f"{name} {written(mine)} is {apart}"
+        asked = f"more than {section.margin:g} {up} it is asked"
+    reasons = [Reason(f"{text}; {asked}", gap > section.margin + _ROUNDING)]
+    if section.certain:
+        share = f"{section.confidence * 100:g} %"
+        if comparison.interval is None:
+            reasons.append(
+                Reason(f"No {share} interval of the difference can be worked out, though it is asked", False)
+            )
+        else:
+            low, high = comparison.interval
+            text = f"The {share} interval of the difference is {written(low)} to {written(high)}"
+            reasons.append(Reason(f"{text}; its lower end must be above {section.margin:g}", low > section.margin))
+    return reasons
+
+
+def _thresholds(section: PromoteArgument, comparison: Comparison) -> list[Reason]:
+    reasons = []
+    for metric, limit in section.thresholds.items():
+        value, most = comparison.candidate.scores.values.get(metric), metric in LOWER
+        asked = f"at {'most' if most else 'least'} {limit:g} is asked"
+        if value is None:
+            reasons.append(Reason(f"{title(metric)} cannot be worked out on these rows; {asked}", False))
+        else:
+            reasons.append(
+                Reason(f"{title(metric)} is {written(value)}; {asked}", value <= limit if most else value >= limit)
+            )
+    return reasons
+
+
+def _guards(section: PromoteArgument, comparison: Comparison) -> list[Reason]:
+    guards, mine, reasons = section.guards, comparison.candidate, []
+    if guards.slice_drop is not None and comparison.champion is not None:
+        judged = [one for one in comparison.slices if one.rows >= section.min_slice_rows]
+        reasons.append(_worst_slice(section, guards.slice_drop, judged))
+    if guards.latency_ms is not None:
+        text = f"The answer to one row takes {mine.latency_ms:.3g} ms; at most {guards.latency_ms:g} ms is asked"
+        reasons.append(Reason(text, mine.latency_ms <= guards.latency_ms))
+    if guards.size_mb is not None:
+        size = mine.bytes / 1e6
+        text = f"The saved model has {size:.3g} MB; at most {guards.size_mb:g} MB is asked"
+        reasons.append(Reason(text, size <= guards.size_mb))
+    return reasons
+
+
+def _worst_slice(section: PromoteArgument, limit: float, judged: list[SlicePair]) -> Reason:
+    if not judged:
+        return Reason(f"No slice has {section.min_slice_rows} rows, so the guard of slices has nothing to judge", True)
+    worst = max(judged, key=lambda one: one.lost)
+    where = f"{worst.column} {worst.name} ({worst.rows:,} rows)"
+    if section.task == "classification":
+        what = f"from {worst.champion:.1%} right answers to {worst.candidate:.1%}"
+        asked = f"no slice may lose more than {limit * 100:g} points"
+    else:
+        what = f"from a mean error of {written(worst.champion)} to {written(worst.candidate)}"
+        asked = f"no slice's may grow by more than {limit * 100:g} %"
+    return Reason(f"The worst slice, {where}, goes {what}; {asked}", worst.lost <= limit + _ROUNDING)

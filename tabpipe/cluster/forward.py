@@ -1,0 +1,67 @@
+"""A Service of the cluster reached from this machine, by `kubectl port-forward`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from components.common.errors import Refusal
+from tabpipe.cluster.kubectl import lacking
+from tabpipe.cluster.reach import NAMESPACE, Cluster
+
+
+@contextmanager
+def forwarded(cluster: Cluster, service: str, port: int, called: str) -> Iterator[str]:
+    """Opens a way to a Service's port, at a free port of this machine that nobody else reaches.
+
+    Args:
+        cluster: Where it is.
+        service: Its name.
+        port: The port that it listens on.
+        called: What messages call it.
+
+    Yields:
+        Its URL on this machine.
+
+    Raises:
+        Refusal: There is no such Service, nothing answers behind it, or it may not be reached.
+    """
+    command = ["kubectl", "--context", cluster.context, "port-forward", "--address", "127.0.0.1"]
+    command += ["--namespace", NAMESPACE, f"service/{service}", f":{port}"]
+    with tempfile.TemporaryFile("w+") as errors:
+        try:
+            forward = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        except FileNotFoundError:
+            raise lacking() from None
+        try:
+            said = re.search(r"127\.0\.0\.1:(\d+)", forward.stdout.readline())
+            if said is None:
+                forward.wait()
+                errors.seek(0)
+                raise Refusal(
+                    f"{called} cannot be reached: {errors.read().strip()}",
+                    where=f"context {cluster.context}",
+                    mend="`make install` says whether it is ready",
+                )
+            # It prints a line per connection; a pipe that nobody reads would stop it after some thousand.
+            reading = threading.Thread(target=_read_away, args=(forward.stdout,), daemon=True)
+            reading.start()
+            try:
+                yield f"http://127.0.0.1:{said[1]}"
+            finally:
+                forward.terminate()
+                reading.join()
+        finally:
+            forward.terminate()
+            forward.wait()
+            forward.stdout.close()
+
+
+def _read_away(stream: IO[str]) -> None:
+    for _ in stream:
+        pass

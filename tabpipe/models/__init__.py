@@ -1,0 +1,1 @@
+"""The commands `models …`: which model is the champion, and moving it."""

@@ -1,0 +1,68 @@
+"""The commands `models …` of the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+_MODEL = "the use case, for instance music_genres"
+
+
+def add(commands: Any) -> None:
+    """Adds the commands to the command line."""
+    parser = commands.add_parser(
+        "models",
+        help="which model is the champion, its history, promotion, rollback",
+        description="The champion of each use case: the model that is served. Pipelines promote; so do people here.",
+        epilog="example: tabpipe models history music_genres",
+    )
+    inner = parser.add_subparsers(title="commands", required=True)
+
+    listed = _command(inner, "list", "list champions, or the versions of one model", "list music_genres")
+    listed.add_argument("model", nargs="?", metavar="MODEL", help=_MODEL)
+
+    history = _command(inner, "history", "tell who made which version the champion, when and why", "history iris")
+    history.add_argument("model", metavar="MODEL", help=_MODEL)
+
+    promoted = _command(inner, "promote", "make a version the champion", "promote music_genres v3")
+    promoted.add_argument("model", metavar="MODEL", help=_MODEL)
+    promoted.add_argument(
+        "version", nargs="?", default="challenger", metavar="VERSION", help="vN or an alias (default: challenger)"
+    )
+    promoted.add_argument("--as", dest="alias", choices=("champion", "challenger"), default="champion")
+    promoted.add_argument("--expect", metavar="vN", help="only if this one is the champion now; none: if there is none")
+    promoted.add_argument("--why", default="", metavar="TEXT", help="is kept in the history")
+
+    rollback = _command(inner, "rollback", "bring the former champion back, at once", "rollback music_genres")
+    rollback.add_argument("model", metavar="MODEL", help=_MODEL)
+    rollback.add_argument("--why", default="", metavar="TEXT", help="is kept in the history")
+
+    sync = _command(inner, "sync", "let MLflow's registry follow the history", "sync music_genres")
+    sync.add_argument("model", metavar="MODEL", help=_MODEL)
+    sync.add_argument("--force", action="store_true", help="also where the champion was moved in MLflow by hand")
+
+
+def _command(inner: Any, name: str, text: str, example: str) -> argparse.ArgumentParser:
+    parser = inner.add_parser(
+        name, help=text, description=text[0].upper() + text[1:] + ".", epilog=f"example: tabpipe models {example}"
+    )
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument(
+        "--store", metavar="URL", help="the artifact store (default: TABPIPE_ARTIFACTS, or output/artifacts)"
+    )
+    place.add_argument("--cluster", action="store_true", help="those of the cluster that KUBECONFIG points at")
+    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    parser.set_defaults(command=_run(name))
+    return parser
+
+
+def _run(name: str) -> Callable[[argparse.Namespace], int]:
+    def run(options: argparse.Namespace) -> int:
+        from tabpipe.models import changing, showing
+        from tabpipe.models.where import placed
+
+        with placed(options):
+            return getattr(showing if name in ("list", "history") else changing, f"{name}_command")(options)
+
+    return run

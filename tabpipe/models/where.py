@@ -1,0 +1,43 @@
+"""Where the champions are: this machine's store and MLflow, or a cluster's."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def placed(options: argparse.Namespace) -> Iterator[None]:
+    """Lets the environment name the store and the MLflow that are meant, while the block runs."""
+    if not options.cluster:
+        from tabpipe.tracker import tracking_uri
+
+        with _environment({"MLFLOW_TRACKING_URI": tracking_uri()}):
+            yield
+        return
+    from tabpipe.cluster.reach import connect
+    from tabpipe.cluster.store import reached_mlflow, reached_store
+
+    cluster = connect()
+    with (
+        reached_store(cluster) as store,
+        reached_mlflow(cluster) as mlflow,
+        _environment({**store, "MLFLOW_TRACKING_URI": mlflow}),
+    ):
+        yield
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
