@@ -87,9 +87,12 @@ schema: $(RUN)  ## Writes config/schema.json, the JSON Schema that editors use
 
 pictures: $(RUN)  ## Draws the README's pictures anew (needs Chromium)
 	@$(BIN)/python -m tabpipe dag --tsne > docs/images/dag.svg
-	@rm -rf output/pictures && TABPIPE_HOME=output/pictures $(BIN)/python -m tabpipe run music_genres > /dev/null
+	@rm -rf output/pictures && for depth in 10 20; do \
+	  TABPIPE_HOME=output/pictures $(BIN)/python -m tabpipe run music_genres train.max_depth=$$depth > /dev/null; done
 	@chromium --headless --no-sandbox --hide-scrollbars --window-size=1180,1010 --screenshot=docs/images/check_data.png \
 	  file://$(CURDIR)/output/pictures/music_genres/latest/reports/check_data.html 2>/dev/null
+	@chromium --headless --no-sandbox --hide-scrollbars --window-size=1180,1080 --screenshot=docs/images/promote.png \
+	  file://$(CURDIR)/output/pictures/music_genres/latest/reports/promote.html 2>/dev/null
 	@rm -rf output/pictures
 
 clean:  ## Removes the environment and everything that runs have made

@@ -56,15 +56,13 @@ def provide(spec: Any, cluster: Cluster, use_case: str, own_store: bool = False)
         if asked := _resources(cluster.resources, own):
             container["resources"] = asked
         variables = {"MLFLOW_TRACKING_URI": cluster.mlflow} if cluster.mlflow else {}
-        if artifacts:
-            variables |= {**artifacts, IMAGE: container["image"]}
+        variables |= {**artifacts, IMAGE: container["image"]}
         variables |= cluster.environment
         secrets = {**artifact_keys, **cluster.secrets}
         if own_store and name in READERS:
             variables |= {"AWS_ENDPOINT_URL": _MINIO}
             secrets |= _prefixed("AWS")
-        if variables:
-            container["env"] = [{"name": key, "value": value} for key, value in sorted(variables.items())]
+        container["env"] = [{"name": key, "value": value} for key, value in sorted(variables.items())]
         configs[label] = _pod(cluster, own, secrets)
     for name, task in spec.root.dag.tasks.items():
         own = cluster.steps.get(name.replace("-", "_"), StepSettings())
@@ -73,10 +71,8 @@ def provide(spec: Any, cluster: Cluster, use_case: str, own_store: bool = False)
 
 
 def _artifacts(cluster: Cluster, use_case: str) -> tuple[dict[str, str], dict[str, SecretKey]]:
-    """What steps need to publish: variables, and those that come of Secrets; nothing where they do not."""
+    """What steps need to publish: variables, and those that come of Secrets."""
     url = cluster.environment.get(ARTIFACTS, cluster.artifacts)
-    if not url:
-        return {}, {}
     variables = {ARTIFACTS: url, USE_CASE: use_case}
     declared = any(name.startswith(f"{ARTIFACTS}_") for name in (*cluster.environment, *cluster.secrets))
     if declared or not f"{url}/".startswith(f"{_BUCKET}/"):

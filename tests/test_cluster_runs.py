@@ -202,3 +202,22 @@ def _pods(cluster, app):
 
     pods = cluster.core.list_namespaced_pod(NAMESPACE, label_selector=f"app.kubernetes.io/name={app}").items
     return [pod.metadata.name for pod in pods]
+
+
+def test_a_run_promotes_as_on_this_machine_and_a_person_can_take_it_back(cluster, command):
+    first = command("submit", "iris", "--json", f"train.C={1 + time.time() % 1e6 / 1e7:.12f}", "promote.gate=manual")
+    assert first.code == 0, first.said
+    promoted = command("models", "promote", "iris", "--cluster", "--json")
+    assert promoted.code == 0, promoted.said
+    champion = promoted.document["champion"]
+    worse = command("submit", "iris", "--json", f"train.C={0.001 + time.time() % 1e6 / 1e12:.12f}")
+    assert worse.document["promotion"]["decision"] == "keep", worse.said
+    assert worse.document["promotion"]["reason"].startswith(f"{champion.partition(':')[2]} stays the champion")
+    listed = {one["model"]: one for one in command("models", "list", "--cluster", "--json").document}
+    assert listed["iris"]["champion"] == champion
+    newest = max(command("models", "list", "iris", "--cluster", "--json").document, key=lambda one: one["version"])
+    assert command("models", "promote", "iris", newest["ref"], "--cluster", "--json").code == 0
+    back = command("models", "rollback", "iris", "--cluster", "--json")
+    assert back.document["champion"] == champion and back.code == 0, back.said
+    history = command("models", "history", "iris", "--cluster", "--json").document
+    assert [one["why"]["action"] for one in history[-3:]] == ["promote", "promote", "rollback"]

@@ -133,9 +133,8 @@ def _secrets(pod):
             None,
             {"TABPIPE_ARTIFACTS_ACCESS_KEY_ID": "k"},
         ),
-        (["cluster.artifacts=''"], None, None, {}),
     ],
-    ids=["as it is", "another place in its bucket", "another bucket", "own settings", "own keys", "nowhere"],
+    ids=["as it is", "another place in its bucket", "another bucket", "own settings", "own keys"],
 )
 def test_every_step_knows_where_it_keeps_what_it_makes(compiled, overrides, url, endpoint, keys):
     spec, platform = compiled("iris", overrides)
@@ -144,12 +143,12 @@ def test_every_step_knows_where_it_keeps_what_it_makes(compiled, overrides, url,
         variables = {one["name"]: one["value"] for one in executor["container"].get("env", [])}
         told = (variables.get("TABPIPE_ARTIFACTS"), variables.get("TABPIPE_ARTIFACTS_ENDPOINT_URL"))
         assert told == (url, endpoint)
-        assert variables.get("TABPIPE_USE_CASE") == (url and "iris")
-        assert variables.get("TABPIPE_IMAGE") == (url and executor["container"]["image"])
+        assert variables.get("TABPIPE_USE_CASE") == "iris"
+        assert variables.get("TABPIPE_IMAGE") == executor["container"]["image"]
         assert _secrets(pods[label]) == keys
 
 
-@pytest.mark.parametrize("place", ["output/artifacts", "s3://", "s3://key:secret@bucket/a", "https://bucket/a"])
+@pytest.mark.parametrize("place", ["''", "output/artifacts", "s3://", "s3://key:secret@bucket/a", "https://bucket/a"])
 def test_a_place_that_no_pod_can_keep_artifacts_in_is_refused(place):
     with pytest.raises(Refusal, match=r"cluster\.artifacts"):
         load("iris", [f"cluster.artifacts={place}"])

@@ -32,11 +32,19 @@ class Project:
         return [(one["why"]["action"], one["from"], one["to"]) for one in found]
 
 
-def _registry(project):
+def _client(project):
     from mlflow import MlflowClient
 
-    model = MlflowClient(f"sqlite:///{project.home / 'mlflow.db'}").get_registered_model(project.use_case)
+    return MlflowClient(f"sqlite:///{project.home / 'mlflow.db'}")
+
+
+def _registry(project):
+    model = _client(project).get_registered_model(project.use_case)
     return {alias: int(number) for alias, number in model.aliases.items()}
+
+
+def _of_alias(project, alias):
+    return _client(project).get_model_version_by_alias(project.use_case, alias)
 
 
 @pytest.mark.skipif(not MUSIC.is_file(), reason=f"needs the real music table, {MUSIC.name}, which is not part of this")
@@ -87,6 +95,26 @@ def test_a_first_model_is_promoted_only_if_it_may(tmp_path, override, decision, 
     assert decided["decision"] == decision and words in decided["reason"], decided
 
 
+def test_the_registry_has_the_model_with_signature_scores_and_the_digests_of_its_data(tmp_path, monkeypatch):
+    import mlflow.pyfunc
+
+    project = Project(tmp_path, "iris")
+    document = project.run()
+    version = _of_alias(project, "champion")
+    made = document["outputs"]
+    assert version.tags["data.train"] == made["segregate"]["train"]["digest"]
+    assert version.tags["tabpipe.digest"] == made["train"]["model"]["digest"]
+    assert float(version.tags["validation_accuracy"]) == document["metrics"]["validation"]["accuracy"]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    try:
+        model = mlflow.pyfunc.load_model("models:/iris@champion")
+    finally:
+        mlflow.set_tracking_uri(None)
+    assert model.metadata.signature.inputs.input_names()
+    assert len(model.predict(model.input_example)) == 2
+
+
 def test_a_person_promotes_what_waits(tmp_path):
     project = Project(tmp_path, "iris", "promote.gate=manual")
     project.run()
@@ -114,3 +142,32 @@ def test_a_candidate_with_another_signature_waits_for_a_person(tmp_path):
 def test_settings_that_make_no_sense_are_refused_before_anything_runs(tmp_path, override, said):
     done = command_line("run", "iris", override, env={"TABPIPE_HOME": str(tmp_path)}, timeout=60)
     assert done.returncode == 2 and said in done.stderr and not (tmp_path / "iris").exists(), done.stderr
+
+
+def test_rows_that_the_champion_was_trained_on_are_no_test_of_it(tmp_path):
+    project = Project(tmp_path, "iris")
+    project.run()
+    dealt_anew = project.run("segregate.seed=7")
+    assert dealt_anew["promotion"]["decision"] == "wait", dealt_anew["promotion"]
+    assert "test rows are untouched by the champion" in Path(dealt_anew["reports"]["promote"]).read_text()
+
+
+def test_a_store_that_is_away_ends_the_run_before_anything_is_decided(tmp_path):
+    away = {"TABPIPE_ARTIFACTS": "s3://tabpipe/artifacts", "TABPIPE_ARTIFACTS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    keys = {"TABPIPE_ARTIFACTS_ACCESS_KEY_ID": "k", "TABPIPE_ARTIFACTS_SECRET_ACCESS_KEY": "secret-of-ana"}
+    done = command_line("run", "iris", env={"TABPIPE_HOME": str(tmp_path), **away, **keys}, timeout=120)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1 and "s3://tabpipe/artifacts" in said and "mend" in said, said
+    assert "Traceback" not in said and "secret-of-ana" not in said
+
+
+def test_mlflow_away_in_mid_promotion_is_made_good_by_the_next_word(tmp_path):
+    project = Project(tmp_path, "iris")
+    env = {"TABPIPE_HOME": str(tmp_path), "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    done = command_line("run", "iris", "--json", env=env, timeout=250)
+    assert json.loads(done.stdout)["promotion"]["decision"] == "promote", done.stderr
+    assert "MLflow could not be written" in done.stderr
+    moved = command_line("models", "sync", "iris", env=env, timeout=120)
+    assert moved.returncode == 1 and "the move is on record and holds" in moved.stdout, moved.stdout + moved.stderr
+    project.run("train.C=0.001")  # writes what was left, too
+    assert _of_alias(project, "champion").tags["tabpipe.artifact"] == "iris.model:v0"

@@ -24,6 +24,9 @@ def add(commands: Any) -> None:
         epilog="example: tabpipe submit nyc_rentals --source s3://tabpipe/rentals.parquet train.n_estimators=200",
     )
     _use_case(submit)
+    submit.add_argument(
+        "--at", metavar="REF", help="with the code of a tag or commit, or of URL@REF; the working tree stays as it is"
+    )
     submit.add_argument("--no-wait", action="store_true", help="do not watch it")
     submit.add_argument("--json", action="store_true", help="print one JSON document on stdout, progress on stderr")
     submit.set_defaults(command=_submit)
@@ -100,6 +103,10 @@ def _submit(options: argparse.Namespace) -> int:
     from tabpipe.cluster.watch import Watch
     from tabpipe.screen import error_lines, metrics_table
 
+    if options.at is not None:
+        from tabpipe.history.pinned import submit_at
+
+        return submit_at(options)
     cluster, uploaded, steps = _upload(options)
     run_id = start(cluster, uploaded, {})
     watch = Watch(cluster, run_id, steps, quiet=options.json)
@@ -116,11 +123,14 @@ def _submit(options: argparse.Namespace) -> int:
     metrics = told.metrics_of(cluster, outcome)
     if table := metrics_table(metrics, None):
         say("\n".join(["", *table, ""]))
+    promotion = told.promotion_of(cluster, outcome)
+    if promotion:
+        say(f"  promote  {promotion['reason']}")
     say("\n".join(told.links(cluster, run_id, told.tracked(outcome))))
     if outcome.state != "succeeded":
         print(f"\n{error_lines(outcome.error or f'the run was {outcome.state}')}", file=sys.stderr)
     if options.json:
-        print(told.document(run_id, uploaded, outcome, metrics))
+        print(told.document(run_id, uploaded, outcome, metrics, promotion))
     return 0 if outcome.state == "succeeded" else 1
 
 

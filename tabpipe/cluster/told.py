@@ -38,6 +38,25 @@ def metrics_of(cluster: Cluster, outcome: Outcome) -> dict[str, dict[str, float]
     return {split: values for split, values in metrics.items() if values}
 
 
+def promotion_of(cluster: Cluster, outcome: Outcome) -> dict[str, str] | None:
+    """What the step promote decided and why; None where it did not run or there is no MLflow."""
+    entries = tracked(outcome)
+    if not entries:
+        return None
+    asked = {
+        "experiment_ids": [entries["experiment_id"]],
+        "filter": f"tags.mlflow.parentRunId = '{entries['root_run_id']}' and attributes.run_name = 'promote'",
+        "order_by": ["start_time DESC"],
+        "max_results": 1,
+    }
+    try:
+        (run,) = cluster.mlflow("runs/search", asked)["runs"]
+        tags = {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
+        return {name: tags[name] for name in ("decision", "reason")}
+    except Exception:  # an extra, like the metrics; one that the cache served has no tags
+        return None
+
+
 def _logged(cluster: Cluster, entries: dict[str, str], condition: str) -> list[tuple[str, dict[str, float]]]:
     """Name and metrics of the latest runs in an experiment that fulfil a condition."""
     asked = {
@@ -110,7 +129,13 @@ def _annotated(cluster: Cluster, service: str) -> str:
     return (found.metadata.annotations or {}).get(ADDRESS, "").rstrip("/")
 
 
-def document(run_id: str, uploaded: Any, outcome: Outcome, metrics: dict[str, dict[str, float]]) -> str:
+def document(
+    run_id: str,
+    uploaded: Any,
+    outcome: Outcome,
+    metrics: dict[str, dict[str, float]],
+    promotion: dict[str, str] | None,
+) -> str:
     """What `--json` prints of a run."""
     return json.dumps(
         {
@@ -129,6 +154,7 @@ def document(run_id: str, uploaded: Any, outcome: Outcome, metrics: dict[str, di
                 for step in outcome.steps.values()
             ],
             "metrics": metrics,
+            "promotion": promotion,
             "mlflow": tracked(outcome) or None,
             "error": outcome.error,
         }

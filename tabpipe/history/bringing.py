@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ from tabpipe.history.finding import Kept
 from tabpipe.history.sourcing import holds, output_path
 from tabpipe.screen import shorter
 
+Fill = Callable[[Kept, Path], list[str]]
 
-def bring(run: Kept, destination: Path) -> dict[str, Any]:
-    """Copies a run's tables, model, reports, config and summary; all of it or nothing, each file verified.
+
+def bring(run: Kept, destination: Path, fill: Fill | None = None) -> dict[str, Any]:
+    """Brings a run's tables, model, reports, config and summary; all of it or nothing, each file verified.
 
     Args:
         run: The run.
         destination: A folder that is empty or not there yet.
+        fill: Puts them into a folder, and tells what could not be had; by default from the run's own folder.
 
     Returns:
         `run_id`, `folder`, `files` (below it, with their digests) and `unknown` (what the run has not noted).
@@ -34,16 +38,7 @@ def bring(run: Kept, destination: Path) -> dict[str, Any]:
     beside.parent.mkdir(parents=True, exist_ok=True)
     try:
         beside.mkdir()
-        for name in ("config.json", "summary.json"):
-            if (run.folder / name).is_file():
-                shutil.copyfile(run.folder / name, beside / name)
-        for name in ("reports", "model"):
-            if (run.folder / name).is_dir():
-                shutil.copytree(run.folder / name, beside / name)
-        _verified(run, "train.model", beside / "model")
-        for name, entry in run.outputs.items():
-            if "rows" in entry:
-                _table(run, name, beside / "data" / f"{name.replace('.', '_')}.parquet")
+        unknown = (fill or _from_folder)(run, beside)
         os.replace(beside, target)
     except OSError as error:
         if error.errno:
@@ -56,8 +51,23 @@ def bring(run: Kept, destination: Path) -> dict[str, Any]:
         "run_id": run.run_id,
         "folder": str(target),
         "files": {str(path.relative_to(target)): file_digest(path) for path in files},
-        "unknown": [] if run.outputs else ["where its tables are"],
+        "unknown": unknown,
     }
+
+
+def _from_folder(run: Kept, target: Path) -> list[str]:
+    """Copies what a run of this machine has made."""
+    for name in ("config.json", "summary.json"):
+        if (run.folder / name).is_file():
+            shutil.copyfile(run.folder / name, target / name)
+    for name in ("reports", "model"):
+        if (run.folder / name).is_dir():
+            shutil.copytree(run.folder / name, target / name)
+    _verified(run, "train.model", target / "model")
+    for name, entry in run.outputs.items():
+        if "rows" in entry:
+            _table(run, name, target / "data" / f"{name.replace('.', '_')}.parquet")
+    return [] if run.outputs else ["where its tables are"]
 
 
 def lines(brought: dict[str, Any]) -> list[str]:

@@ -60,7 +60,7 @@ def _known(beside: list[Row]) -> list[Row]:
 
 
 def _data(run: Kept) -> dict[str, Any]:
-    noted = {name: entry.get("digest") for name, entry in run.outputs.items()}
+    noted = {name: entry.get("digest") for name, entry in run.comparable.items()}
     return {"source": run.summary.get("source"), "checksum": run.summary.get("checksum") or None, **noted}
 
 
@@ -69,6 +69,7 @@ def _code(run: Kept) -> dict[str, Any]:
     return {
         "commit": run.code.get("commit"),
         "clean": run.code.get("clean"),
+        **({"pipeline": run.code["version"]} if "version" in run.code else {}),
         **{f"image of {step}": image for step, image in (run.code.get("images") or {}).items()},
         "python": environment.get("python"),
         "lock": environment.get("lock"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,17 @@ _RUN = "an id or its beginning, latest, a tag or commit; USE_CASE:latest, USE_CA
 def add(commands: Any) -> None:
     """Adds the commands to the command line."""
     runs = commands.add_parser(
-        "runs", help="list, show and compare runs", description="What runs of this machine were and how they differ."
+        "runs", help="list, show and compare runs", description="What earlier runs were and how they differ."
     )
     inner = runs.add_subparsers(title="commands", required=True)
 
     listed = inner.add_parser("list", help="list runs, the newest first", epilog="example: tabpipe runs list iris")
     listed.add_argument("use_case", nargs="?", metavar="USE_CASE", help="of this use case only")
-    _json(listed).set_defaults(command=_list)
+    _common(listed).set_defaults(command=_list)
 
     shown = inner.add_parser("show", help="tell all about a run", epilog="example: tabpipe runs show iris:latest")
     shown.add_argument("run", metavar="RUN", help=_RUN)
-    _json(shown).set_defaults(command=_show)
+    _common(shown).set_defaults(command=_show)
 
     diff = inner.add_parser(
         "diff",
@@ -32,7 +33,7 @@ def add(commands: Any) -> None:
     diff.add_argument("a", metavar="A", help=_RUN)
     diff.add_argument("b", metavar="B", help=_RUN)
     diff.add_argument("--plots", type=Path, metavar="FILE", help="write a page with the curves of both, HTML")
-    _json(diff).set_defaults(command=_diff)
+    _common(diff).set_defaults(command=_diff)
 
     again = commands.add_parser(
         "reproduce",
@@ -41,9 +42,9 @@ def add(commands: Any) -> None:
         description="Exit code 0 if every metric and every output is equal to the last digit, 1 if one differs.",
     )
     again.add_argument("run", metavar="RUN", help=_RUN)
-    again.add_argument("--on", choices=("local", "docker"), default="local", help="where steps run (default: local)")
+    again.add_argument("--on", choices=("local", "docker"), help="where steps run (default: local)")
     again.add_argument("--keep", type=Path, metavar="FOLDER", help="keep what the rerun makes there, an empty folder")
-    _json(again).set_defaults(command=_reproduce)
+    _common(again).set_defaults(command=_reproduce)
 
     brought = commands.add_parser(
         "checkout",
@@ -52,31 +53,43 @@ def add(commands: Any) -> None:
     )
     brought.add_argument("run", metavar="RUN", help=_RUN)
     brought.add_argument("destination", type=Path, metavar="DEST", help="a folder that is empty or not there yet")
-    _json(brought).set_defaults(command=_checkout)
+    _common(brought).set_defaults(command=_checkout)
 
 
-def _json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+def _common(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--cluster", action="store_true", help="runs on the cluster that KUBECONFIG points at")
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     return parser
 
 
+def _runs(options: argparse.Namespace) -> Any:
+    """Where runs are looked for: what has `kept_runs` and `find`."""
+    if options.cluster:
+        from tabpipe.cluster.history import Runs
+        from tabpipe.cluster.reach import connect
+
+        return Runs(connect())
+    from tabpipe.history import finding
+
+    return finding
+
+
 def _list(options: argparse.Namespace) -> int:
     from tabpipe.history import listing
-    from tabpipe.history.finding import kept_runs
 
-    runs = kept_runs(options.use_case)
+    runs = _runs(options).kept_runs(options.use_case)
     if options.json:
         listing.printed(listing.list_document(runs))
     else:
-        listing.say(listing.list_lines(runs) if runs else ["  no run is kept here; make one: tabpipe run iris"])
+        make = "tabpipe submit iris" if options.cluster else "tabpipe run iris"
+        listing.say(listing.list_lines(runs) if runs else [f"  no run is kept here; make one: {make}"])
     return 0
 
 
 def _show(options: argparse.Namespace) -> int:
     from tabpipe.history import listing
-    from tabpipe.history.finding import find
 
-    run = find(options.run)
+    run = _runs(options).find(options.run)
     if options.json:
         listing.printed(listing.show_document(run))
     else:
@@ -86,9 +99,9 @@ def _show(options: argparse.Namespace) -> int:
 
 def _diff(options: argparse.Namespace) -> int:
     from tabpipe.history import differences, listing
-    from tabpipe.history.finding import find
 
-    a, b = find(options.a), find(options.b)
+    runs = _runs(options)
+    a, b = runs.find(options.a), runs.find(options.b)
     if options.plots:
         from tabpipe.history.plots import write
 
@@ -101,17 +114,31 @@ def _diff(options: argparse.Namespace) -> int:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
-    from tabpipe.history.finding import find
+    from components.common.errors import Refusal
+
+    if options.cluster and (options.on or options.keep):
+        where = "--on" if options.on else "--keep"
+        raise Refusal("a rerun on the cluster runs and keeps its outputs there", where=where, mend=f"leave {where} out")
+    runs = _runs(options)
+    run = runs.find(options.run)
+    if options.cluster:
+        from tabpipe.cluster.again import reproduce as reproduce_there
+
+        return reproduce_there(runs, run, options.json)
     from tabpipe.history.reproducing import reproduce
 
-    return reproduce(find(options.run), on=options.on, keep=options.keep, as_json=options.json)
+    return reproduce(run, on=options.on or "local", keep=options.keep, as_json=options.json)
 
 
 def _checkout(options: argparse.Namespace) -> int:
     from tabpipe.history import bringing, listing
-    from tabpipe.history.finding import find
 
-    brought = bringing.bring(find(options.run), options.destination)
+    runs, fill = _runs(options), None
+    if options.cluster:
+        from tabpipe.cluster.bringing import fill_from
+
+        fill = partial(fill_from, runs.cluster)
+    brought = bringing.bring(runs.find(options.run), options.destination, fill)
     if options.json:
         listing.printed(brought)
     else:

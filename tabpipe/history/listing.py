@@ -13,6 +13,8 @@ from tabpipe.history.finding import Kept
 from tabpipe.screen import metrics_table, shorter
 
 UNKNOWN = "unknown"
+_IN_IMAGES = ("docker", "cluster")
+"""Engines whose steps bring their own Python."""
 _BEST_KNOWN = ("auc_macro_ovo", "r2", "accuracy", "rmse")
 """Metrics by which a line tells of a run, the first that it has."""
 
@@ -31,9 +33,19 @@ def moment(run: Kept) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(started)) if started else UNKNOWN
 
 
+def made_with(run: Kept) -> str:
+    """What names a run's code: a commit, or on a cluster the pipeline, whose version is named by its content."""
+    return "pipeline" if "version" in run.code else "commit"
+
+
 def commit_words(run: Kept) -> str:
-    """A run's commit, with the name of its release, and whether there were changes that it does not hold."""
+    """A run's commit, with the name of its release, and whether there were changes that it does not hold.
+
+    Of a run on a cluster it is the version of the pipeline.
+    """
     code = run.code
+    if made_with(run) == "pipeline":
+        return short(code["version"])
     words = short(code.get("commit"))
     if code.get("at"):
         words = f"{words} ({code['at']})"
@@ -93,13 +105,14 @@ def show_lines(run: Kept) -> list[str]:
         "source": summary.get("source", UNKNOWN),
         "checksum": summary.get("checksum") or UNKNOWN,
         "overrides": " ".join(summary.get("overrides", [])) or "none",
-        "commit": commit_words(run),
-        "python": environment.get("python") or ("in the images" if summary.get("engine") == "docker" else UNKNOWN),
+        made_with(run): commit_words(run),
+        "python": environment.get("python") or ("in the images" if summary.get("engine") in _IN_IMAGES else UNKNOWN),
         "lock": short(environment.get("lock")),
         "packages": ", ".join(f"{name} {version}" for name, version in environment.get("packages", {}).items())
         or UNKNOWN,
-        "folder": shorter(run.folder),
     }
+    if run.folder:
+        noted["folder"] = shorter(run.folder)
     width = max(map(len, noted))
     lines = [f"  {name.ljust(width)}  {value}" for name, value in noted.items()]
     lines += ["", *columns(("step", "state", "took"), steps, right=(2,))] if steps else []

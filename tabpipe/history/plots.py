@@ -96,8 +96,8 @@ def _curves(a: Kept, b: Kept) -> list[Markup]:
 
 def curves(run: Kept, name: str) -> list[Curve]:
     """The charts of a run's report, in their order; none where the run has no such report."""
-    path = run.folder / "reports" / f"{name}.html"
-    if not path.is_file():
+    path = run.folder / "reports" / f"{name}.html" if run.folder else None
+    if path is None or not path.is_file():
         return []
     found = []
     for section in re.findall(r"<section>(.*?)</section>", path.read_text(encoding="utf-8"), re.S):

@@ -14,7 +14,7 @@ from tabpipe.artifacts.tables import columns
 from tabpipe.history import rerunning, sourcing
 from tabpipe.history.differences import rows
 from tabpipe.history.finding import Kept
-from tabpipe.history.listing import commit_words, printed, say, short
+from tabpipe.history.listing import commit_words, made_with, printed, say, short
 from tabpipe.images import ROOT
 from tabpipe.screen import shorter
 from tabpipe.workspace import usable_home
@@ -42,19 +42,28 @@ def reproduce(run: Kept, *, on: str = "local", keep: Path | None = None, as_json
         reference = sourcing.give_reference(run, fresh, name)
         notes += [note for note in (source.note, reference) if note]
         summary, more = rerunning.rerun(run, folder, fresh, name, source, on)
-        found = _compared(run, Kept(Path(summary.get("run_id", "")), summary), [*notes, *more])
+        found = compared(run, Kept(Path(summary.get("run_id", "")), summary), [*notes, *more])
     found["code"] = None if folder == ROOT else str(folder)
     if as_json:
         printed(found)
     else:
-        say(_lines(run, found))
+        say(lines(run, found))
     return 0 if found["equal"] else 1
 
 
-def _compared(run: Kept, again: Kept, notes: list[str]) -> dict[str, Any]:
-    """The outcome: `equal`, `metrics`, `outputs` (each with `a`, the run's, and `b`, the rerun's) and `reasons`."""
+def compared(run: Kept, again: Kept, notes: list[str]) -> dict[str, Any]:
+    """Compares a run with its rerun.
+
+    Args:
+        run: The run.
+        again: The rerun.
+        notes: What is worth knowing where results differ.
+
+    Returns:
+        `equal`, `metrics`, `outputs` (each with `a`, the run's, and `b`, the rerun's) and `reasons`.
+    """
     metrics = rows(run.metrics, again.metrics)
-    digests = [{name: entry.get("digest") for name, entry in one.outputs.items()} for one in (run, again)]
+    digests = [{name: entry.get("digest") for name, entry in one.comparable.items()} for one in (run, again)]
     outputs = rows(*digests)
     done = again.summary.get("state") == "succeeded"
     equal = done and all(row["equal"] and row["a"] is not None for row in [*metrics, *outputs])
@@ -89,9 +98,10 @@ def _reasons(run: Kept, again: Kept) -> list[str]:
     return found
 
 
-def _lines(run: Kept, found: dict[str, Any]) -> list[str]:
+def lines(run: Kept, found: dict[str, Any]) -> list[str]:
+    """The outcome for people."""
     code = f", code in {shorter(found['code'])}" if found["code"] else ""
-    told = ["", f"  {run.run_id} of {run.use_case}, commit {commit_words(run)}{code}"]
+    told = ["", f"  {run.run_id} of {run.use_case}, {made_with(run)} {commit_words(run)}{code}"]
     if found["state"] == "succeeded":
         for part, shown in (("metrics", repr), ("outputs", short)):
             table = [

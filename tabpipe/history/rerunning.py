@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -18,7 +19,7 @@ from tabpipe.history.sourcing import Found
 from tabpipe.images import ROOT, image_of
 from tabpipe.workspace import home
 
-_OURS = (provenance.AT, "TABPIPE_ARTIFACTS", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID")
+_OURS = re.compile(rf"{provenance.AT}|TABPIPE_ARTIFACTS(_.*)?|MLFLOW_(TRACKING_URI|EXPERIMENT_ID|RUN_ID)")
 """Variables that would let a rerun write where the user's own runs do."""
 _PATIENCE = 15.0
 """Seconds that an interrupted rerun has to end in order."""
@@ -98,7 +99,7 @@ def rerun(run: Kept, folder: Path, fresh: Path, name: str, source: Found, on: st
     python, words = python_for(folder)
     config = _write_config(run, fresh / f"{name}.yaml", source)
     command = [python, "-m", "tabpipe", "run", str(config), "--json", *(["--on", on] if on != "local" else [])]
-    variables = {key: value for key, value in variables_for(folder).items() if key not in _OURS}
+    variables = {key: value for key, value in variables_for(folder).items() if not _OURS.fullmatch(key)}
     variables["TABPIPE_HOME"] = str(fresh)
     # In a session of its own Ctrl-C does not reach it as well as this process, which ends it in order.
     with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, start_new_session=True) as process:

@@ -45,8 +45,8 @@ Quantity = Annotated[
 
 
 def _store(text: str) -> str:
-    if text and not re.fullmatch(r"s3://[^/@]+(/.*)?", text):
-        raise ValueError("s3://bucket/prefix, or empty: a folder of a pod goes with the pod")
+    if not re.fullmatch(r"s3://[^/@]+(/.*)?", text):
+        raise ValueError("s3://bucket/prefix: a folder of a pod goes with the pod")
     return text
 
 
@@ -116,7 +116,7 @@ class Cluster(Section):
     mlflow: str = "http://mlflow.kubeflow:5000"
     """Where steps find MLflow; empty where nothing is tracked, or Kubeflow's plugin tells them."""
     artifacts: Annotated[str, AfterValidator(_store)] = "s3://tabpipe/artifacts"
-    """Where steps keep what they make; empty: nowhere. In the bucket tabpipe of the cluster's own MinIO by default."""
+    """Where steps keep what they make, and who is champion: by default in the cluster's own MinIO."""
     environment: dict[Variable, str] = Field(default_factory=dict)
     """Variables of every step, for instance AWS_ENDPOINT_URL. No secrets: these stand in the compiled file."""
     secrets: dict[Variable, SecretKey] = Field(default_factory=dict)

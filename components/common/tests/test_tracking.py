@@ -1,5 +1,7 @@
 """A step's record reaches its run in MLflow: the one named, the one that Kubeflow's plugin made, or a new one."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from components.common import tracking
@@ -52,3 +54,18 @@ def test_a_run_named_by_the_environment_comes_first(mlflow, record, monkeypatch)
     monkeypatch.setenv("MLFLOW_RUN_ID", named)
     monkeypatch.setenv(tracking.KFP_RUN, "a-b-c")
     assert tracking.write(record) == named
+
+
+def test_a_registry_that_cannot_follow_fails_the_step_with_a_word(monkeypatch, capfd, tmp_path):
+    from components.common.step import step
+
+    for name, value in {"URI": "http://127.0.0.1:9", "USERNAME": "", "PASSWORD": ""}.items():
+        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", value)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
+    monkeypatch.delenv("TABPIPE_ARTIFACTS", raising=False)
+    model = SimpleNamespace(path=str(tmp_path), uri=str(tmp_path), metadata={"digest": "d"})
+    with pytest.raises(SystemExit), step("promote", "{}") as (_, record):
+        record.registers("iris", model, {}, settles=True)
+    said = capfd.readouterr().out
+    assert "tabpipe-refused" in said and "on record in the artifact store" in said and "models sync" in said
