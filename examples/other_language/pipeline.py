@@ -111,7 +111,7 @@ def as_yaml(registry: str = "") -> str:
     compiled = spec(registry)
     # Retries, timeouts, resources and users are set as in the section `cluster` of a config.
     cluster = Cluster(steps={"count": {"cpu_request": "100m", "memory_request": "32Mi", "memory_limit": "256Mi"}})
-    platform = provide(compiled, cluster)
+    platform = provide(compiled, cluster, "counting")
     return yaml.safe_dump_all([json_format.MessageToDict(compiled), platform], sort_keys=True, width=120)
 
 

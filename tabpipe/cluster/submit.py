@@ -62,7 +62,7 @@ def _new_pipeline(cluster: Cluster, called: str, description: str) -> str:
 def _version(cluster: Cluster, pipeline_id: str, version: str) -> Any:
     token = ""
     while True:
-        page = cluster.kfp.list_pipeline_versions(pipeline_id, page_token=token, page_size=100)
+        page = cluster.kfp.list_pipeline_versions(pipeline_id, page_token=token, page_size=20)
         for one in page.pipeline_versions or []:
             if one.display_name == version:
                 return one
