@@ -6,7 +6,8 @@ from components.common.artifacts import open_store
 from components.common.artifacts.lineage import lineage
 from tests.conftest import ROOT
 
-NAMES = ["accepted", "check_data_report", "clean", "evaluate_report", "model", "raw", "test", "train", "train_report"]
+NAMES = ["accepted", "check_data_report", "clean", "evaluate_report", "model", "promote_report", "raw", "test", "train"]
+NAMES += ["train_report"]
 
 
 @pytest.fixture
@@ -38,7 +39,9 @@ def test_equal_runs_make_one_version_and_a_changed_row_a_second(tabpipe, tmp_pat
         f"berries.{name}" for name in [*NAMES, "validation"]
     ]
     assert tabpipe(config, "--force").ran, "the steps run anew, and make the same bytes"
-    assert {name: len(store.versions(name)) for name in store.names()} == dict.fromkeys(store.names(), 1)
+    # What promote says hangs on the champion of the moment.
+    made = [name for name in store.names() if name != "berries.promote_report"]
+    assert {name: len(store.versions(name)) for name in made} == dict.fromkeys(made, 1)
 
     lines = table.read_text().splitlines()
     table.write_text("\n".join([*lines[:5], *lines[6:]]) + "\n")

@@ -148,6 +148,8 @@ def test_the_step_leaves_a_model_views_and_a_record(make_section, call, tmp_path
         "task": "classification",
         "target": "kind",
         "digest": "",
+        "train_digest": "d-train",
+        "validation_digest": "d-validation",
     }
     assert set(made["metrics"].metadata) == {"auc_macro_ovo", "f1_macro", "accuracy", "log_loss"}
     assert record["scores"] == {f"validation_{name}": value for name, value in made["metrics"].metadata.items()}
