@@ -46,7 +46,7 @@ def publish(store: Store, use_case: str, record: Record, made_by: Mapping[str, s
         store.put(
             artifact_name(use_case, record.name, output["name"]),
             output["path"],
-            metadata=_metadata(output["metadata"]),
+            metadata=worth_keeping(output["metadata"]),
             inputs=inputs,
             made_by={**made_by, "step": record.name, "use_case": use_case},
         )
@@ -75,6 +75,6 @@ def publish_here(record: Record) -> None:
         print(f"what {record.name} has made is not among the artifacts: {told}", flush=True)
 
 
-def _metadata(values: Mapping[str, Any]) -> dict[str, Any]:
+def worth_keeping(values: Mapping[str, Any]) -> dict[str, Any]:
     """What is worth keeping of an artifact's metadata: all but what the store knows by itself."""
     return {key: value for key, value in values.items() if key not in ("digest", "display_name")}

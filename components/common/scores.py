@@ -160,12 +160,17 @@ def _above(values: np.ndarray, ranked: np.ndarray) -> float:
 
 
 def log_loss(codes: np.ndarray, probabilities: np.ndarray) -> float:
-    """The mean negative logarithm of the true class's probability, in nats, kept finite as scikit-learn does."""
+    """The mean negative logarithm of the true class's probability, in nats."""
+    return float(losses(codes, probabilities).mean())
+
+
+def losses(codes: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """(rows,) what each row adds to the log loss, in nats, kept finite as scikit-learn does."""
     tiny = np.finfo(probabilities.dtype).eps
     chance = np.full(len(codes), tiny)
     known = codes < probabilities.shape[1]
     chance[known] = probabilities[known, codes[known]]
-    return float(-np.log(np.clip(chance, tiny, 1 - tiny)).mean())
+    return -np.log(np.clip(chance, tiny, 1 - tiny))
 
 
 def roc_curve(positive: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

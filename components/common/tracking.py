@@ -83,7 +83,7 @@ class Record:
             "use_case": use_case,
             "digest": model.metadata["digest"],
             "path": model.path,
-            "tags": {key: value for key, value in tags.items() if value not in (None, "")},
+            "tags": tags,
         }
         self.settles = settles
 

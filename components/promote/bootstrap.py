@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from components.common.scores import all_classes, coded
+from components.common.scores import all_classes, coded, losses
 from components.common.scoring import Answers
 from components.common.sections import PromoteArgument
 from components.common.sections.promote import LOWER
@@ -97,7 +97,7 @@ def resampled_score(metric: str, truth: np.ndarray, found: Answers, classes: Seq
     if metric == "f1_macro":
         return _f1_macro(codes, said, len(names))
     if metric == "log_loss":
-        return _mean_of(_losses(codes, found.probabilities))
+        return _mean_of(losses(codes, found.probabilities))
     return _auc_macro_ovo(codes, found.probabilities)
 
 
@@ -121,15 +121,6 @@ def _of_numbers(metric: str, truth: np.ndarray, predicted: np.ndarray) -> Score:
         return np.subtract(1, np.divide(squared(counts), spread, out=found, where=spread > 0))
 
     return r2
-
-
-def _losses(codes: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """(rows,) what each row adds to the log loss, in nats, kept finite as components.common.scores does."""
-    tiny = np.finfo(probabilities.dtype).eps
-    chance = np.full(len(codes), tiny)
-    known = codes < probabilities.shape[1]
-    chance[known] = probabilities[known, codes[known]]
-    return -np.log(np.clip(chance, tiny, 1 - tiny))
 
 
 def _groups(places: np.ndarray, chosen: np.ndarray, groups: int):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.common.artifacts import Store, Version, open_store
 from components.common.errors import Refusal
-from components.common.publishing import artifact_name
+from components.common.publishing import artifact_name, worth_keeping
 from components.common.registry import Standing, challenge, model_name, rolled_back, standing
 from components.common.registry import promote as make_champion
 from components.common.sections import PromoteArgument, accept
@@ -70,7 +70,7 @@ def promote_file(
     candidate = store.put(
         model_name(argument.use_case),
         model_path,
-        metadata={key: value for key, value in metadata.items() if key not in ("digest", "display_name")},
+        metadata=worth_keeping(metadata),
         inputs=[metadata[f"{split}_digest"] for split in _SEEN if metadata.get(f"{split}_digest")],
         made_by={**known, "step": "train", "use_case": argument.use_case},
     )

@@ -10,7 +10,7 @@ from components.common import report
 from components.common.score_report import TITLES
 from components.common.sections.promote import LOWER
 from components.promote.number_line import number_line
-from components.promote.verdict import title, written
+from components.promote.verdict import ROUNDING, title, written
 
 if TYPE_CHECKING:
     from components.common.sections import PromoteArgument
@@ -175,7 +175,7 @@ def _slices(section: PromoteArgument, comparison: Comparison) -> Any:
     rows, kinds = [], []
     for one in comparison.slices:
         counts = one.rows >= section.min_slice_rows
-        bad = counts and limit is not None and one.lost > limit + 1e-12
+        bad = counts and limit is not None and one.lost > limit + ROUNDING
         if labels:
             change = f"{-one.lost * 100:+.1f} points" if one.lost else "–"
         else:

@@ -11,7 +11,7 @@ from components.common.sections.promote import LOWER
 from components.promote.compare import Comparison
 from components.promote.slice_pairs import SlicePair
 
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 """Of a difference of two floats: 0.96 - 0.95 is a little more than 0.01."""
 
 
@@ -90,7 +90,7 @@ def _better(section: PromoteArgument, comparison: Comparison) -> list[Reason]:
         apart = f"{written(-gap)} {down} the champion's {written(theirs)}" if gap else "just the champion's"
         text = f"{name} {written(mine)} is {apart}"
         asked = f"more than {section.margin:g} {up} it is asked"
-    reasons = [Reason(f"{text}; {asked}", gap > section.margin + _ROUNDING)]
+    reasons = [Reason(f"{text}; {asked}", gap > section.margin + ROUNDING)]
     if section.certain:
         share = f"{section.confidence * 100:g} %"
         if comparison.interval is None:
@@ -144,4 +144,4 @@ def _worst_slice(section: PromoteArgument, limit: float, judged: list[SlicePair]
     else:
         what = f"from a mean error of {written(worst.champion)} to {written(worst.candidate)}"
         asked = f"no slice's may grow by more than {limit * 100:g} %"
-    return Reason(f"The worst slice, {where}, goes {what}; {asked}", worst.lost <= limit + _ROUNDING)
+    return Reason(f"The worst slice, {where}, goes {what}; {asked}", worst.lost <= limit + ROUNDING)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
+
+from tabpipe.environment import environment
 
 
 def add(commands: Any) -> None:
@@ -108,13 +109,5 @@ def _on_cluster() -> Iterator[None]:
     from tabpipe.cluster.reach import connect
     from tabpipe.cluster.store import reached_store
 
-    before = dict(os.environ)
-    with reached_store(connect()) as variables:
-        os.environ.update(variables)
-        try:
-            yield
-        finally:
-            for name in variables:
-                os.environ.pop(name)
-                if name in before:
-                    os.environ[name] = before[name]
+    with reached_store(connect()) as variables, environment(variables):
+        yield

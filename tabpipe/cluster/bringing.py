@@ -6,7 +6,6 @@ from where Kubeflow keeps the outputs of its steps; so do the reports, which no 
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from components.common.publishing import artifact_name
 from tabpipe.cluster.metadata import Made, made_by
 from tabpipe.cluster.reach import Cluster
 from tabpipe.cluster.store import minio, reached_store
+from tabpipe.environment import environment
 from tabpipe.history.finding import Kept
 from tabpipe.history.sourcing import holds
 from tabpipe.workspace import write_json
@@ -105,11 +105,5 @@ def _opened(cluster: Cluster) -> Iterator[Store]:
     """The cluster's artifact store, for as long as the way to it is open."""
     from components.common.artifacts import open_store
 
-    with reached_store(cluster) as variables:
-        before = {name: os.environ.get(name) for name in variables}
-        os.environ.update(variables)
-        try:
-            yield open_store()
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name) if value is None else os.environ.update({name: value})
+    with reached_store(cluster) as variables, environment(variables):
+        yield open_store()

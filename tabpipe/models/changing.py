@@ -69,10 +69,7 @@ def _version(store: Store, before: Standing, text: str) -> Version:
 def _told(store: Store, options: argparse.Namespace, before: Standing, now: Standing, *, force: bool = False) -> int:
     """Brings MLflow to it, and says what is; exit code 1 where MLflow could not be written."""
     words, failed = _mlflow(store, options.model, force)
-    shown = {
-        alias: one.ref if one else None
-        for alias, one in (("champion", now.champion), ("challenger", now.challenger), ("previous", now.previous))
-    }
+    shown = {alias: one.ref if one else None for alias, one in now.aliases.items()}
     if options.json:
         document({"model": options.model, **shown, "moved": before != now, "mlflow": words, "state": "done"})
     else:

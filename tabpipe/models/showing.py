@@ -99,7 +99,7 @@ def _versions(store: Store, options: argparse.Namespace) -> int:
 
 def _aliases(now: Standing) -> dict[int, list[str]]:
     words: dict[int, list[str]] = {}
-    for alias, one in (("champion", now.champion), ("challenger", now.challenger), ("previous", now.previous)):
+    for alias, one in now.aliases.items():
         if one is not None:
             words.setdefault(one.number, []).append(alias)
     return words
@@ -131,14 +131,7 @@ def _document(store: Store, now: Standing) -> dict[str, Any]:
     moves = store.history(model_name(now.use_case), CHAMPION)
     return {
         "model": now.use_case,
-        **{
-            alias: one.ref if one else None
-            for alias, one in (
-                ("champion", now.champion),
-                ("challenger", now.challenger),
-                ("previous", now.previous),
-            )
-        },
+        **{alias: one.ref if one else None for alias, one in now.aliases.items()},
         "moves": now.moves,
         "last": _move(moves[-1]) if moves else None,
     }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from tabpipe.environment import environment
 
 
 @contextmanager
@@ -14,7 +15,7 @@ def placed(options: argparse.Namespace) -> Iterator[None]:
     if not options.cluster:
         from tabpipe.tracker import tracking_uri
 
-        with _environment({"MLFLOW_TRACKING_URI": tracking_uri()}):
+        with environment({"MLFLOW_TRACKING_URI": tracking_uri()}):
             yield
         return
     from tabpipe.cluster.reach import connect
@@ -24,20 +25,6 @@ def placed(options: argparse.Namespace) -> Iterator[None]:
     with (
         reached_store(cluster) as store,
         reached_mlflow(cluster) as mlflow,
-        _environment({**store, "MLFLOW_TRACKING_URI": mlflow}),
+        environment({**store, "MLFLOW_TRACKING_URI": mlflow}),
     ):
         yield
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -9,6 +9,7 @@ from typing import Any
 from components.common.artifacts import Store, Version
 from components.common.artifacts.aliases import Move
 from components.common.errors import Refusal
+from components.common.publishing import artifact_name
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 ROLLBACK = "rollback"
@@ -29,10 +30,15 @@ class Standing:
     moves: int
     """How often the champion has changed."""
 
+    @property
+    def aliases(self) -> dict[str, Version | None]:
+        """Alias to the version that it means; the champion first."""
+        return {CHAMPION: self.champion, CHALLENGER: self.challenger, PREVIOUS: self.previous}
+
 
 def model_name(use_case: str) -> str:
     """The name of a use case's model among the artifacts."""
-    return f"{use_case}.model"
+    return artifact_name(use_case, "train", "model")
 
 
 def standing(store: Store, use_case: str) -> Standing:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.common.artifacts import Store
-from components.common.registry.champions import CHALLENGER, CHAMPION, PREVIOUS, Standing, settle, standing
+from components.common.registry.champions import CHALLENGER, CHAMPION, Standing, settle, standing
 
 DIGEST, ARTIFACT, MOVES = "tabpipe.digest", "tabpipe.artifact", "tabpipe.moves"
 """Tags: of a version the digest of its model and its name among the artifacts, of a model the moves that were seen."""
@@ -74,7 +74,7 @@ def _follow(client: Any, use_case: str, now: Standing) -> list[str]:
     known = int(model.tags.get(MOVES) or 0)
     wanted: dict[str, str | None] = {}
     words = []
-    for alias, version in ((CHAMPION, now.champion), (PREVIOUS, now.previous), (CHALLENGER, now.challenger)):
+    for alias, version in now.aliases.items():
         if version is None:
             wanted[alias] = None
         elif (found := registered(client, use_case, version.digest)) is not None:
