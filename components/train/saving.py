@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common.artifacts import digest_of
+from components.common.inference.plans import FOLDER
 from components.common.tables import file_digest
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def save_model(
     table: pd.DataFrame,
     task: str,
     metadata: dict[str, Any],
+    compiled: Path | None = None,
 ) -> str:
     """Saves a fitted pipeline as an MLflow model; the folder appears whole or not at all.
 
@@ -46,6 +48,7 @@ def save_model(
         table: The training table, for the input example.
         task: classification or regression.
         metadata: What else to write into the model's description.
+        compiled: The folder of its compiled form, if there is one.
 
     Returns:
         The folder's digest, as among the artifacts: equal for equal training on any machine with the same packages.
@@ -68,6 +71,8 @@ def save_model(
             serialization_format="cloudpickle",
             metadata=metadata,
         )
+        if compiled is not None:
+            shutil.copytree(compiled, beside / FOLDER)
         _forget_when(beside)
         return digest_of(beside)
 

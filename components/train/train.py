@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -127,20 +129,27 @@ def train_file(
     table, validation = read_table(train_path), read_table(validation_path)
     trained = train(argument, table, validation)
 
+    from components.train.compiling import compile_model
     from components.train.saving import save_model
     from components.train.train_report import write_report
 
     metadata = {"framework": "scikit-learn", "model": argument.model, "task": argument.task, "target": argument.target}
-    digest = save_model(
-        trained.pipeline,
-        model_path,
-        raw=trained.plan.raw,
-        optional=trained.optional,
-        table=table,
-        task=argument.task,
-        metadata=metadata,
-    )
-    write_report(report_path, argument, trained)
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = compile_model(
+            trained.pipeline, argument.task, argument.target, validation, trained.answers, Path(folder)
+        )
+        metadata |= {"answers": compiled.path, **({"not_compiled": compiled.why} if compiled.why else {})}
+        digest = save_model(
+            trained.pipeline,
+            model_path,
+            raw=trained.plan.raw,
+            optional=trained.optional,
+            table=table,
+            task=argument.task,
+            metadata=metadata,
+            compiled=compiled.folder,
+        )
+    write_report(report_path, argument, trained, compiled)
     classes = classes_of(trained.pipeline[-1])
     views = None if classes is None else class_views(trained.truth, trained.answers, classes)
     return {"metrics": trained.scores.values, "digest": digest, "metadata": metadata, "views": views}

@@ -11,18 +11,27 @@ from components.common.scoring import classes_of
 
 if TYPE_CHECKING:
     from components.common.sections import TrainArgument
+    from components.train.compiling import Compiled
     from components.train.train import Trained
 
 _SHOWN = 30
+_WORDS = {
+    "compiled": "the compiled model",
+    "compiled features": "scikit-learn's estimator, on compiled features",
+    "scikit-learn": "scikit-learn",
+}
 
 
-def write_report(path: str | os.PathLike[str], section: TrainArgument, trained: Trained) -> None:
+def write_report(
+    path: str | os.PathLike[str], section: TrainArgument, trained: Trained, compiled: Compiled | None = None
+) -> None:
     """Writes the page.
 
     Args:
         path: Where to.
         section: What was asked for.
         trained: What came of it.
+        compiled: What became of compiling it.
     """
     estimator = trained.pipeline[-1]
     rows, held_out = trained.rows
@@ -36,6 +45,7 @@ def write_report(path: str | os.PathLike[str], section: TrainArgument, trained: 
             *answer_sections(trained.truth, trained.answers, classes_of(estimator)),
             _importance(trained),
             _features(trained),
+            *([_serving(compiled)] if compiled else []),
             report.section(
                 "Hyperparameters", report.table(["name", "value", "set by"], _hyperparameters(section, estimator))
             ),
@@ -65,6 +75,17 @@ def _features(trained: Trained) -> Any:
         report.table(["column", "kind", "settings", "made of", "features"], rows),
         note="The model makes them itself of the raw columns " + ", ".join(plan.raw) + ".",
     )
+
+
+def _serving(compiled: Compiled) -> Any:
+    rows = [
+        ["answered by", _WORDS[compiled.path]],
+        *([["why not more", compiled.why]] if compiled.why else []),
+        ["validation rows compared with scikit-learn", compiled.rows],
+        ["largest difference", f"{compiled.difference:.2g}" if compiled.rows else "–"],
+    ]
+    note = "The compiled form serves only if it gives every validation row the class that scikit-learn gives it."
+    return report.section("Serving", report.table(["", ""], rows), note=note)
 
 
 def _made_of(way: dict[str, Any] | None) -> str:

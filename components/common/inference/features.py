@@ -1,0 +1,151 @@
+"""From typed columns to the matrix that the estimator is asked with, as the fitted ColumnTransformer makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from components.common.inference.text import Tfidf
+from components.common.inference.values import Typed
+
+
+class Features:
+    """Makes features of columns.
+
+    Args:
+        plan: What `components.train.compiled` notes of a fitted pipeline: `derive`, `fill`, `width` and `blocks`.
+    """
+
+    def __init__(self, plan: Mapping[str, Any]):
+        self.derive, self.fill, self.width = plan["derive"], plan["fill"], plan["width"]
+        self._blocks: list[Callable[[Mapping[str, Typed], np.ndarray, dict[str, int]], None]] = [
+            _BLOCKS[block["kind"]](block) for block in plan["blocks"]
+        ]
+        self.origins = [""] * self.width
+        for block in plan["blocks"]:
+            for at, name in block["origins"]:
+                self.origins[at] = name
+
+    def make(self, columns: dict[str, Typed], rows: int) -> tuple[np.ndarray, dict[str, int]]:
+        """Makes the matrix.
+
+        Args:
+            columns: What `values.typed` returns; derived columns are added to it.
+            rows: How many rows.
+
+        Returns:
+            (rows, features) float64; NaN where the model itself deals with missing values. And of each categorical
+            column with values that were unknown in training how many there are.
+        """
+        for name, constant in self.fill.items():
+            columns[name] = _filled(columns[name], constant)
+        for name, way in self.derive.items():
+            columns[name] = _derived(way, columns)
+        matrix = np.zeros((rows, self.width))
+        unknown: dict[str, int] = {}
+        for block in self._blocks:
+            block(columns, matrix, unknown)
+        return matrix, unknown
+
+
+def _filled(values: Typed, constant: Any) -> Typed:
+    if isinstance(values, np.ndarray):
+        return np.where(np.isnan(values), float(constant), values)
+    return [str(constant) if v is None else v for v in values]
+
+
+def _derived(way: Mapping[str, Any], columns: Mapping[str, Typed]) -> Typed:
+    """One derived column, as `transformers._derived` of the step train makes it."""
+    if way.get("join"):
+        # A column of numbers adds nothing to joined texts, as in training.
+        parts = [
+            [""] * len(columns[name]) if isinstance(columns[name], np.ndarray) else [v or "" for v in columns[name]]
+            for name in way["join"]
+        ]
+        return [way["separator"].join(row) for row in zip(*parts, strict=True)]
+    first, second = (columns[name] for name in way.get("ratio") or way["difference"])
+    if way.get("difference"):
+        return first - second
+    return np.divide(first, second, out=np.full(len(first), np.nan), where=second != 0)
+
+
+def _numerical(block: Mapping[str, Any]) -> Callable:
+    names, scaled = block["columns"], _scaler(block)
+    part = slice(block["at"], block["at"] + len(names))
+    impute = None if block["impute"] is None else np.array(block["impute"])
+
+    def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, int]) -> None:
+        values = np.array([columns[name] for name in names], dtype=np.float64).T
+        if impute is not None:
+            missing = np.isnan(values)
+            if missing.any():
+                values = np.where(missing, impute, values)
+        matrix[:, part] = scaled(values)
+
+    return make
+
+
+def _date(block: Mapping[str, Any]) -> Callable:
+    names, scaled = block["columns"], _scaler(block)
+    part = slice(block["at"], block["at"] + len(names))
+    latest, median = np.array(block["latest"]), np.array(block["median"])
+
+    def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, int]) -> None:
+        before = latest - np.array([columns[name] for name in names], dtype=np.float64).T
+        matrix[:, part] = scaled(np.where(np.isnan(before), median, before))
+
+    return make
+
+
+def _scaler(block: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+    if block["scale"] is None:
+        return lambda values: values
+    mean, scale = np.array(block["mean"]), np.array(block["scale"])
+    return lambda values: (values - mean) / scale
+
+
+def _categorical(block: Mapping[str, Any]) -> Callable:
+    onehot = block["encode"] == "onehot"
+    parts: list[tuple[str, str, dict[str, int], int]] = []
+    at = block["at"]
+    for name, fill, categories in zip(block["columns"], block["fill"], block["categories"], strict=True):
+        parts.append((name, fill, {value: index for index, value in enumerate(categories)}, at))
+        at += len(categories) if onehot else 1
+
+    def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, int]) -> None:
+        for name, fill, index, first in parts:
+            found = [index.get(fill if v is None else v, -1) for v in columns[name]]
+            if -1 in found:
+                new = sum(1 for at, v in zip(found, columns[name], strict=True) if at < 0 and v is not None)
+                if new:
+                    unknown[name] = new
+            if not onehot:
+                matrix[:, first] = found
+                continue
+            for row, at in enumerate(found):
+                if at >= 0:
+                    matrix[row, first + at] = 1.0
+
+    return make
+
+
+def _text(block: Mapping[str, Any]) -> Callable:
+    name = block["columns"][0]
+    tfidf = Tfidf(block["vocabulary"], block["idf"], block["binary"], block["ngrams"], block["lowercase"])
+    part = slice(block["at"], block["at"] + len(block["vocabulary"]))
+
+    def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, int]) -> None:
+        texts: Sequence[str | None] = columns[name]  # type: ignore[assignment]
+        tfidf.into(matrix[:, part], texts)
+
+    return make
+
+
+_BLOCKS: dict[str, Callable[[Mapping[str, Any]], Callable]] = {
+    "numerical": _numerical,
+    "date": _date,
+    "categorical": _categorical,
+    "text": _text,
+}

@@ -1,0 +1,183 @@
+"""A model that answers: from raw columns to classes, probabilities or numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components.common.errors import Refusal, nearest
+from components.common.inference.estimators import Estimator, Fitted, load_compiled
+from components.common.inference.features import Features
+from components.common.inference.fitted import Whole, load_fitted
+from components.common.inference.plans import FOLDER, Plan, plan_of_pipeline, read_plan
+from components.common.inference.values import Fault, Values, typed
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The answers to some rows."""
+
+    kept: np.ndarray
+    """(good,) the indices of the rows that were answered."""
+    predicted: np.ndarray
+    """(good,) class labels (str), or float64 in the target's unit."""
+    probabilities: np.ndarray | None = None
+    """(good, classes) in the order of the model's classes; None of a regressor, or of a model that has none."""
+    faults: list[Fault] = field(default_factory=list)
+    """Why the other rows were not, by row."""
+    unknown: dict[str, int] = field(default_factory=dict)
+    """Categorical column to the number of its values that were unknown in training; they are served."""
+
+
+class Predictor:
+    """Answers rows; may be asked by several threads at once.
+
+    Args:
+        plan: What the model is asked with.
+        features: From columns to features; None where scikit-learn makes them.
+        estimator: What answers features, or, without `features`, a table.
+        path: compiled, compiled features, or scikit-learn.
+        why: Why it is not compiled; empty if it is.
+        example: Rows that it may be asked with.
+    """
+
+    def __init__(
+        self, plan: Plan, features: Features | None, estimator: Estimator | Whole, path: str, why: str, example: list
+    ):
+        self.task, self.target, self.classes = plan.task, plan.target, plan.classes
+        self.columns, self.optional = plan.columns, plan.optional
+        self.derived, self.choices = tuple(plan.derive), plan.choices
+        self.path, self.why, self.example = path, why, example
+        self._features, self._estimator = features, estimator
+        self._needed = [name for name in plan.columns if name not in plan.optional]
+        self._labels = None if plan.classes is None else np.array(plan.classes, dtype=object)
+
+    def answer(self, columns: Mapping[str, Values], rows: int, texts: bool = False) -> Answered:
+        """Answers rows.
+
+        Args:
+            columns: Column to its values, Python's (None where missing, `ABSENT` where a record has no such key) or a
+                numpy array; those that are not the model's are ignored.
+            rows: How many rows; each column has that many values.
+            texts: Whether values are the texts of a CSV.
+
+        Raises:
+            Refusal: A column that the model needs is absent.
+        """
+        for name in self._needed:
+            if name not in columns:
+                raise self._absent(columns)
+        values, faults = typed(columns, self.columns, self.optional, rows, texts)
+        kept: np.ndarray | None = None
+        if faults:
+            kept, values = _without(values, faults, rows)
+            rows = len(kept)
+        unknown: dict[str, int] = {}
+        if self._features is None:
+            found, probabilities = self._estimator.answer(values) if rows else _nothing(self.classes)
+        else:
+            matrix, unknown = self._features.make(values, rows)
+            if not self._fit(matrix):
+                more = self._unfit(matrix, kept if kept is not None else np.arange(rows))
+                if more:
+                    bad = {fault.row for fault in more}
+                    before = kept if kept is not None else np.arange(rows)
+                    good = np.array([row not in bad for row in before], dtype=bool)
+                    kept, matrix = before[good], matrix[good]
+                    faults = sorted([*faults, *more], key=lambda fault: fault.row)
+            found, probabilities = self._estimator.answer(matrix) if len(matrix) else _nothing(self.classes)
+        predicted = found if self._labels is None else self._labels[found]
+        return Answered(np.arange(rows) if kept is None else kept, predicted, probabilities, faults, unknown)
+
+    def _fit(self, matrix: np.ndarray) -> bool:
+        """Whether all features are ordinary numbers, which the estimator takes; true of nearly all requests."""
+        if matrix.size == 0:
+            return True
+        top = np.abs(matrix).max()
+        return bool(top <= (_LARGEST if self._estimator.single else np.inf) and top != np.inf)  # NaN is neither
+
+    def _unfit(self, matrix: np.ndarray, rows: np.ndarray) -> list[Fault]:
+        """The faults of rows with features that the estimator does not take."""
+        missing = np.isnan(matrix)
+        bad = np.abs(matrix) > (_LARGEST if self._estimator.single else np.finfo(np.float64).max)
+        if not self._estimator.takes_missing:
+            bad |= missing
+        faults = []
+        for at in np.flatnonzero(bad.any(axis=1)):
+            feature = int(bad[at].argmax())
+            rule = f"a size of at most {_LARGEST:.1e}" if not missing[at, feature] else "a value: this model needs one"
+            shown = None if missing[at, feature] else float(matrix[at, feature])
+            faults.append(Fault(int(rows[at]), self._features.origins[feature], shown, rule))
+        return faults
+
+    def _absent(self, columns: Mapping[str, Values]) -> Refusal:
+        absent = [name for name in self._needed if name not in columns]
+        strangers = [name for name in columns if name not in self.columns]
+        return Refusal(
+            f"column(s) missing that the model needs: {', '.join(absent)}",
+            where=absent[0],
+            rule="all columns of the model's signature but those that may be absent",
+            mend=nearest(absent[0], strangers) if strangers else "add it; null stands for a missing value",
+        )
+
+
+def load_predictor(folder: str | Path) -> Predictor:
+    """Opens a saved model.
+
+    Args:
+        folder: An MLflow model folder that the step train has made.
+
+    Raises:
+        Refusal: It is none, or is damaged.
+    """
+    folder = Path(folder)
+    if not (folder / "MLmodel").is_file():
+        raise Refusal("no saved model", where=str(folder), rule="a folder in MLflow's format, with a file MLmodel")
+    example = _example(folder)
+    compiled = folder / FOLDER
+    plan = read_plan(compiled) if compiled.is_dir() else None
+    if plan is not None and plan.estimator is not None:
+        try:
+            return Predictor(plan, Features(plan.raw), load_compiled(compiled, plan.estimator), "compiled", "", example)
+        except Refusal:
+            raise
+        except Exception as error:  # whatever numpy and ONNX Runtime say of a damaged file
+            raise Refusal(f"the compiled model cannot be opened: {error}", where=str(compiled)) from error
+    pipeline = load_fitted(folder)
+    plan = plan or plan_of_pipeline(pipeline, folder)
+    if plan.raw.get("blocks") is not None:
+        return Predictor(plan, Features(plan.raw), Fitted(pipeline[-1]), "compiled features", plan.why, example)
+    return Predictor(plan, None, Whole(pipeline, plan), "scikit-learn", plan.why, example)
+
+
+def _example(folder: Path) -> list[dict[str, Any]]:
+    """The model's input example as records; none where it has none."""
+    try:
+        held = json.loads((folder / "input_example.json").read_text())
+        return [dict(zip(held["columns"], row, strict=True)) for row in held["data"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _without(values: dict[str, Any], faults: list[Fault], rows: int) -> tuple[np.ndarray, dict[str, Any]]:
+    """Leaves out the rows that have a fault."""
+    good = np.ones(rows, dtype=bool)
+    good[[fault.row for fault in faults]] = False
+    kept = np.flatnonzero(good)
+    return kept, {
+        name: column[kept] if isinstance(column, np.ndarray) else [column[row] for row in kept]
+        for name, column in values.items()
+    }
+
+
+def _nothing(classes: list[str] | None) -> tuple[np.ndarray, np.ndarray | None]:
+    if classes is None:
+        return np.empty(0), None
+    return np.empty(0, dtype=np.intp), np.empty((0, len(classes)))

@@ -1,0 +1,79 @@
+"""TF-IDF of short texts, bit by bit as scikit-learn's TfidfVectorizer has it, without its sparse matrices."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+_TOKEN = re.compile(r"(?u)\b\w\w+\b")
+_REMEMBERED = 4096
+"""So many combinations of words are remembered with their weights."""
+
+
+class Tfidf:
+    """One text column's features.
+
+    Args:
+        vocabulary: The words, by the index of their feature.
+        idf: (words,) their weights.
+        binary: Whether a word that stands twice counts once.
+        ngrams: Words in a row that make one term, at most.
+        lowercase: Whether texts are lower-cased first.
+    """
+
+    def __init__(self, vocabulary: Sequence[str], idf: Sequence[float], binary: bool, ngrams: int, lowercase: bool):
+        self.index = {word: at for at, word in enumerate(vocabulary)}
+        self.words = frozenset(self.index)
+        self.idf = [float(value) for value in idf]
+        self.binary, self.ngrams, self.lowercase = binary, ngrams, lowercase
+        self._known: dict[frozenset, tuple[list[int], list[float]]] = {}
+
+    def into(self, out: np.ndarray, texts: Sequence[str | None]) -> None:
+        """Writes the features of texts into a matrix of zeros.
+
+        Args:
+            out: (texts, words) float64, changed in place.
+            texts: None stands for an empty one.
+        """
+        find, within = _TOKEN.findall, self.words.intersection
+        for row, text in enumerate(texts):
+            if not text:
+                continue
+            tokens = find(text.lower() if self.lowercase else text)
+            if self.ngrams > 1:
+                tokens = self._terms(tokens)
+            hits = within(tokens)
+            if hits:
+                at, weights = self._weights(hits) if self.binary else self._weighed(hits, Counter(tokens))
+                line = out[row]
+                for index, weight in zip(at, weights, strict=True):
+                    line[index] = weight
+
+    def _terms(self, tokens: list[str]) -> list[str]:
+        terms = list(tokens)
+        for size in range(2, min(self.ngrams, len(tokens)) + 1):
+            terms += [" ".join(tokens[first : first + size]) for first in range(len(tokens) - size + 1)]
+        return terms
+
+    def _weights(self, hits: frozenset[str]) -> tuple[list[int], list[float]]:
+        found = self._known.get(hits)
+        if found is None:
+            found = self._weighed(hits, None)
+            if len(self._known) < _REMEMBERED:
+                self._known[hits] = found
+        return found
+
+    def _weighed(self, hits: frozenset[str], counts: Any) -> tuple[list[int], list[float]]:
+        """Indices and weights of unit length, added up in the order of the indices as scikit-learn does."""
+        ordered = sorted((self.index[word], word) for word in hits)
+        raw = [(counts[word] if counts else 1) * self.idf[at] for at, word in ordered]
+        total = 0.0
+        for value in raw:
+            total += value * value
+        length = math.sqrt(total)
+        return [at for at, _ in ordered], [value / length for value in raw]

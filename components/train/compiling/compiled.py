@@ -1,0 +1,158 @@
+"""The compiled form of a model: written beside it, and used only if it answers as scikit-learn does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from components.common.inference.estimators import FOREST, LINEAR, VALUES
+from components.common.inference.plans import FILE, FOLDER, noted_of
+from components.common.scoring import Answers
+from components.train.compiling.blocks import noted_blocks
+from components.train.compiling.not_compiled import NotCompiled
+from components.train.compiling.trees import ensemble_of, graph, leaves_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PROBABILITY_DIFFERENCE = 1e-5
+"""Most that a probability may differ from scikit-learn's."""
+RELATIVE_DIFFERENCE = 1e-9
+"""Most that a number may differ, as a share of its size (of 1 where it is smaller)."""
+_LINEAR = ("LogisticRegression", "Ridge", "LinearRegression", "Lasso", "ElasticNet")
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What became of compiling a model."""
+
+    folder: Path
+    """Holds its files; belongs to whoever asked."""
+    path: str
+    """compiled, compiled features, or scikit-learn."""
+    why: str
+    """Why not all of it is compiled; empty if it is."""
+    rows: int
+    """Validation rows that both have answered."""
+    difference: float
+    """The largest difference of a probability, or of a number as a share of its size."""
+
+
+def compile_model(
+    pipeline: Any, task: str, target: str, table: pd.DataFrame, expected: Answers, folder: Path
+) -> Compiled:
+    """Compiles a fitted pipeline, and asks the compiled form for rows that scikit-learn has answered.
+
+    Args:
+        pipeline: columns, features, model.
+        task: classification or regression.
+        target: The target column.
+        table: The validation split, raw columns.
+        expected: scikit-learn's answers to it.
+        folder: An empty folder for the files.
+
+    Returns:
+        What became of it. Its plan says what answers: the compiled estimator only if all classes were equal and no
+        probability or number differed by more than is allowed.
+    """
+    noted = noted_of(pipeline, task, target)
+    why = ""
+    try:
+        noted |= noted_blocks(pipeline[1])
+    except NotCompiled as reason:
+        return _written(folder, noted, str(reason), "scikit-learn")
+    estimator = None
+    try:
+        estimator = _estimator(pipeline[-1], noted["width"], folder)
+    except NotCompiled as reason:
+        why = str(reason)
+    attempts = [("compiled", estimator, "")] * (estimator is not None) + [("compiled features", None, why)]
+    for path, part, reason in attempts:
+        rows, difference, fault = _compared(noted, part, pipeline, folder, table, expected)
+        if not fault:
+            noted["estimator"] = part
+            return _written(folder, noted, reason or why, path, rows, difference)
+        why = fault
+    del noted["blocks"], noted["width"]
+    return _written(folder, noted, why, "scikit-learn")
+
+
+def _estimator(estimator: Any, width: int, folder: Path) -> dict[str, Any]:
+    """Writes the compiled estimator; returns how it is opened."""
+    if type(estimator).__name__ in _LINEAR:
+        coef = np.atleast_2d(estimator.coef_)
+        intercept = np.broadcast_to(np.atleast_1d(estimator.intercept_), (len(coef),))
+        np.savez(folder / LINEAR, coef=coef, intercept=intercept)
+        classes = getattr(estimator, "classes_", None)
+        return {
+            "kind": "linear",
+            "link": "identity" if classes is None else "logistic" if len(coef) == 1 else "softmax",
+        }
+    ensemble = ensemble_of(estimator)
+    leaves, offsets = leaves_of(ensemble)
+    (folder / FOREST).write_bytes(graph(ensemble, width))
+    np.save(folder / VALUES, leaves)
+    return {**ensemble.note, "offsets": offsets}
+
+
+def _compared(
+    noted: Mapping[str, Any],
+    part: Mapping[str, Any] | None,
+    pipeline: Any,
+    folder: Path,
+    table: pd.DataFrame,
+    expected: Answers,
+) -> tuple[int, float, str]:
+    """Asks for the validation rows.
+
+    Returns:
+        Rows, the largest difference, and what is wrong; empty if nothing is.
+    """
+    from components.common.inference.estimators import Fitted, load_compiled
+    from components.common.inference.features import Features
+    from components.common.inference.plans import plan_of
+    from components.common.inference.predictor import Predictor
+
+    plan = plan_of(noted)
+    try:
+        opened = Fitted(pipeline[-1]) if part is None else load_compiled(folder, part)
+    except Exception as error:  # ONNX Runtime may refuse a graph for reasons of its own
+        return 0, 0.0, f"it cannot be opened: {error}"
+    predictor = Predictor(plan, Features(noted), opened, "", "", [])
+    columns = {name: table[name].to_numpy() for name in plan.columns if name in table}
+    found = predictor.answer(columns, len(table))
+    if found.faults:
+        fault = found.faults[0]
+        return len(table), 0.0, f"it refuses {len(found.faults)} validation rows ({fault.column}: {fault.rule})"
+    if plan.classes is not None and (different := int((found.predicted != expected.predicted).sum())):
+        return len(table), 0.0, f"{different} of {len(table)} validation rows got another class"
+    if plan.classes is None:
+        size = np.maximum(np.abs(expected.predicted), 1.0)
+        difference, most = float((np.abs(found.predicted - expected.predicted) / size).max()), RELATIVE_DIFFERENCE
+    elif expected.probabilities is not None:
+        difference = float(np.abs(found.probabilities - expected.probabilities).max())
+        most = PROBABILITY_DIFFERENCE
+    else:
+        return len(table), 0.0, ""
+    # Not `difference > most`: NaN is no agreement.
+    return len(table), difference, "" if difference <= most else f"answers differ by up to {difference:.2g}"
+
+
+def _written(
+    folder: Path, noted: dict[str, Any], why: str, path: str, rows: int = 0, difference: float = 0.0
+) -> Compiled:
+    kept = noted.get("estimator") is not None
+    for name in (FOREST, VALUES, LINEAR):
+        if not kept:
+            (folder / name).unlink(missing_ok=True)
+    noted["why"] = why
+    (folder / FILE).write_text(json.dumps(noted, ensure_ascii=False), encoding="utf-8")
+    return Compiled(folder, path, why, rows, difference)
+
+
+__all__ = ["FOLDER", "Compiled", "compile_model"]
