@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,8 @@ _NUMBERS = {float, int, _NONE}
 _STRINGS = {str, _NONE}
 _WORDS = {"true": 1.0, "false": 0.0}
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?")
+_EPOCH = datetime(1970, 1, 1)
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _MICROSECONDS = 86_400_000_000
 
@@ -123,12 +126,27 @@ def _days(values: Values) -> np.ndarray | None:
         if values.dtype.kind != "M":
             return None
         return _as_days(values)
-    if not _STRINGS.issuperset(map(type, values)) or not all(v is None or _DAY.fullmatch(v) for v in values):
+    if not _STRINGS.issuperset(map(type, values)):
         return None
     try:
-        return _as_days(np.array(["NaT" if v is None else v for v in values], dtype="datetime64[D]"))
-    except ValueError:  # there is no such day
+        return np.array([math.nan if v is None else _moment(v) for v in values])
+    except ValueError:  # not written in one of the two usual ways, or there is no such day
         return None
+
+
+def _moment(text: str) -> float:
+    """Days since 1970 in UTC.
+
+    Raises:
+        ValueError: It is written in another way.
+    """
+    if not (_DAY.fullmatch(text) or _MOMENT.fullmatch(text)):
+        raise ValueError
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    since = moment - _EPOCH
+    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) / _MICROSECONDS
 
 
 def _as_days(stamps: np.ndarray) -> np.ndarray:
@@ -186,7 +204,7 @@ def _string(value: Any) -> str:
 def _day(value: Any) -> float:
     if not isinstance(value, (str, np.datetime64)) and not hasattr(value, "isoformat"):
         raise _Bad("a date as ISO 8601 has it, for instance 2024-05-31")
-    import pandas as pd
+    import pandas as pd  # knows all of ISO 8601
 
     try:
         stamp = pd.to_datetime(value, format="ISO8601", utc=True)

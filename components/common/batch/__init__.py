@@ -1,0 +1,22 @@
+"""Batch prediction: a table in, a table of predictions out, chunk by chunk, so that its size does not matter.
+
+`open_table` reads CSV, JSON lines, parquet and Arrow; `predict_table` asks a model and writes answers and refused rows.
+"""
+
+from components.common.batch.answering import Wanted, predict_table
+from components.common.batch.chunks import Chunk, Faulty
+from components.common.batch.reading import Table, open_table
+from components.common.batch.tally import Tally, percentage
+from components.common.batch.writing import format_named
+
+__all__ = [
+    "Chunk",
+    "Faulty",
+    "Table",
+    "Tally",
+    "Wanted",
+    "format_named",
+    "open_table",
+    "percentage",
+    "predict_table",
+]
