@@ -147,6 +147,7 @@ def test_the_step_leaves_a_model_views_and_a_record(make_section, call, tmp_path
         "model": "random_forest",
         "task": "classification",
         "target": "kind",
+        "answers": "compiled",
         "digest": "",
         "train_digest": "d-train",
         "validation_digest": "d-validation",
