@@ -165,14 +165,7 @@ def graph(ensemble: Ensemble, width: int) -> bytes:
         }
         for key, values in rows.items():
             held[key].append(values)
-    attributes: dict[str, Any] = {key: np.concatenate(parts) for key, parts in held.items()}
-    number_type = TensorProto.FLOAT if ensemble.single else TensorProto.DOUBLE
-    for key in ("nodes_values", "target_weights"):
-        values = attributes.pop(key)
-        if ensemble.single:
-            attributes[key] = values.astype(np.float32).tolist()
-        else:
-            attributes[f"{key}_as_tensor"] = helper.make_tensor(key, number_type, [len(values)], values.tolist())
+    values = {key: np.concatenate(parts) for key, parts in held.items()}
     node = helper.make_node(
         "TreeEnsembleRegressor",
         ["x"],
@@ -181,13 +174,28 @@ def graph(ensemble: Ensemble, width: int) -> bytes:
         n_targets=len(ensemble.trees),
         aggregate_function="SUM",
         post_transform="NONE",
-        **{key: values.tolist() if isinstance(values, np.ndarray) else values for key, values in attributes.items()},
     )
+    node.attribute.extend(_attribute(key, one, ensemble.single) for key, one in values.items())
+    number_type = TensorProto.FLOAT if ensemble.single else TensorProto.DOUBLE
     inputs = [helper.make_tensor_value_info("x", number_type, [None, width])]
     outputs = [helper.make_tensor_value_info("leaf", TensorProto.FLOAT, [None, len(ensemble.trees)])]
     opsets = [helper.make_opsetid("ai.onnx.ml", _ML_OPSET), helper.make_opsetid("", _OPSET)]
     model = helper.make_model(helper.make_graph([node], "trees", inputs, outputs), opset_imports=opsets, ir_version=_IR)
     return model.SerializeToString(deterministic=True)
+
+
+def _attribute(name: str, values: np.ndarray, single: bool) -> Any:
+    """One attribute of the node; the helper of onnx would look at each value for its type, which takes longer."""
+    from onnx import AttributeProto, numpy_helper
+
+    if values.dtype.kind == "U":
+        return AttributeProto(name=name, type=AttributeProto.STRINGS, strings=values.astype("S").tolist())
+    if values.dtype.kind in "iu":
+        return AttributeProto(name=name, type=AttributeProto.INTS, ints=values.tolist())
+    if single:
+        return AttributeProto(name=name, type=AttributeProto.FLOATS, floats=values.astype(np.float32).tolist())
+    tensor = numpy_helper.from_array(values.astype(np.float64), name=name)
+    return AttributeProto(name=f"{name}_as_tensor", type=AttributeProto.TENSOR, t=tensor)
 
 
 _ATTRIBUTES = (
