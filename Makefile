@@ -23,17 +23,17 @@ export PYTHONDONTWRITEBYTECODE =
 export UV_PROJECT_ENVIRONMENT = $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run images compile cluster cluster-down install submit schedule schedules ui test test-docker test-cluster lint bench lock schema pictures clean
+.PHONY: help setup run images compile cluster cluster-down install submit schedule schedules serve deploy undeploy ui test test-docker test-cluster lint bench bench-serving lock schema pictures clean
 
 help:  ## Lists these targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(RUN)  ## Makes the environment in .venv (run and test do it by themselves)
 
 run: $(RUN)  ## Runs a pipeline: make run CONFIG=iris SOURCE=path-or-URL ON=docker ARGS="train.n_estimators=200"
 	@$(BIN)/python -m tabpipe run '$(CONFIG)' $(if $(SOURCE),--source '$(SOURCE)') $(if $(filter-out local,$(ON)),--on $(ON)) $(ARGS)
 
-images: $(RUN)  ## Builds the steps' images: make images PUSH=1 REGISTRY=localhost:5001
+images: $(RUN)  ## Builds the images of the steps and the server: make images PUSH=1 REGISTRY=localhost:5001
 	@$(BIN)/python -m tabpipe images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(PUSH),--push)
 
 compile: $(RUN)  ## Writes build/train.yaml for Kubeflow: make compile CONFIG=iris REGISTRY=localhost:5001
@@ -59,6 +59,17 @@ schedule: $(RUN)  ## Runs a pipeline on the cluster again and again: make schedu
 schedules: $(RUN)  ## Lists what runs again and again on the cluster
 	@$(BIN)/python -m tabpipe schedules
 
+serve: PORT = 8000
+serve: $(RUN)  ## Answers requests with the champion on this machine: make serve CONFIG=iris ON=docker PORT=8001
+	@$(BIN)/python -m tabpipe serve '$(CONFIG)' --port $(PORT) $(if $(filter-out local,$(ON)),--on $(ON)) $(ARGS)
+
+deploy: $(RUN)  ## Answers requests with the champion on the cluster of KUBECONFIG: make deploy CONFIG=iris REGISTRY=registry.example/team
+	@$(BIN)/python -m tabpipe deploy '$(CONFIG)' $(if $(OVERLAY),--overlay '$(OVERLAY)') $(if $(REGISTRY),--registry '$(REGISTRY)') \
+	  $(if $(CONTEXT),--context '$(CONTEXT)') $(ARGS)
+
+undeploy: $(RUN)  ## Takes that server off the cluster
+	@$(BIN)/python -m tabpipe undeploy '$(CONFIG)' $(if $(CONTEXT),--context '$(CONTEXT)') $(ARGS)
+
 ui: $(RUN)  ## Opens MLflow on the tracked runs: make ui PORT=5000
 	@$(BIN)/python -m tabpipe ui --port $(PORT)
 
@@ -76,6 +87,9 @@ lint: $(TEST)  ## Checks style
 
 bench: $(TEST)  ## Measures a run beside a plain script: speed, memory, unchanged rerun
 	@$(BIN)/python -m bench.main $(ARGS)
+
+bench-serving: $(TEST)  ## Measures the server beside `mlflow models serve` of the same model
+	@$(BIN)/python -m bench.serving.main $(ARGS)
 
 lock: $(RUN)  ## Resolves requirements/*.in anew into the locks with hashes
 	@for name in run test uv; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \

@@ -9,9 +9,11 @@ from kfp import dsl
 from components.check_data.component import check_data as check_data_step
 from components.download.component import download as download_step
 from components.evaluate.component import evaluate as evaluate_step
+from components.predict.component import predict as predict_step
 from components.preprocess.component import preprocess as preprocess_step
 from components.promote.component import promote as promote_step
 from components.resolve.component import resolve as resolve_step
+from components.resolve.component import resolve_score as resolve_score_step
 from components.segregate.component import segregate as segregate_step
 from components.train.component import train as train_step
 from components.tsne.component import tsne as tsne_step
@@ -86,5 +88,33 @@ def training(resolving: bool, with_tsne: bool):
         if with_tsne:
             tsne_step(section=tsne, table=checked.outputs["accepted"])
         _model(segregate, train, evaluate, promote, champion, checked)
+
+    return pipeline
+
+
+def scoring(resolving: bool):
+    """The pipeline score: a table, its rows answered by a model, a table of answers.
+
+    Args:
+        resolving: Whether a first step finds what the source holds and which model is meant now, as a pipeline on a
+            cluster must. Otherwise whoever runs the pipeline says so by `checksum` and `model`.
+    """
+
+    @dsl.pipeline(name="score", description="From a table to a table of predictions.")
+    def pipeline(download: str, predict: str, checksum: str = "", model: str = ""):
+        """From a table to a table of predictions.
+
+        Args:
+            download: Section of the step download.
+            predict: Section of the step predict.
+            checksum: What identifies the source's present bytes; a cached download is for one checksum only.
+            model: Which version answers, and the digest of its bytes; cached predictions are those of one model only.
+        """
+        if resolving:
+            outside = resolve_score_step(download=download, predict=predict)
+            outside.set_caching_options(False)
+            checksum, model = outside.outputs["checksum"], outside.outputs["model"]
+        raw = download_step(section=download, checksum=checksum)
+        predict_step(section=predict, model=model, table=raw.outputs["table"])
 
     return pipeline

@@ -16,7 +16,7 @@ from typing import Any
 
 from components.common.errors import Refusal
 from components.common.sources import redact
-from tabpipe.images import BASE, CLUSTER_STEPS, ROOT, files_of, image_of, image_of_folder, sources_in
+from tabpipe.images import BASE, ROOT, SERVER, WITH_IMAGE, files_of, folder_of, image_of, image_of_folder, sources_in
 
 _PASSED_ON = (
     "PIP_INDEX_URL",
@@ -64,7 +64,7 @@ def engine() -> Any:
 
 
 def build(
-    steps: Iterable[str] = CLUSTER_STEPS, *, registry: str = "", push: bool = False, root: Path = ROOT
+    steps: Iterable[str] = WITH_IMAGE, *, registry: str = "", push: bool = False, root: Path = ROOT
 ) -> list[Built]:
     """Builds the images of steps, and the base that they stand on; says how far it is on stderr.
 
@@ -81,11 +81,12 @@ def build(
     revision = _revision()
 
     def one(step: str, arguments: dict[str, str]) -> Built:
-        dockerfile = "images/base/Dockerfile" if step == BASE else f"components/{step}/Dockerfile"
         context = _context(files_of(step, root), root)
-        return _build_one(client, step, image_of(step, root, registry), dockerfile, context, arguments, revision)
+        return _build_one(
+            client, step, image_of(step, root, registry), _dockerfile(step, root), context, arguments, revision
+        )
 
-    python = {"BASE_IMAGE": os.environ.get("BASE_IMAGE", "python:3.11-slim")}
+    python = _python()
     base = one(BASE, python)
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
         built = list(pool.map(lambda step: one(step, {"BASE": base.name, **python}), steps))
@@ -93,6 +94,34 @@ def build(
         for image in [base, *built]:
             _push(client, image.name)
     return [base, *built]
+
+
+def build_server(*, registry: str = "", push: bool = False, root: Path = ROOT) -> Built:
+    """Builds the image that answers requests.
+
+    Args:
+        registry: What stands before its name.
+        push: Whether to push it.
+        root: The project.
+
+    Raises:
+        Refusal: As of `build`.
+    """
+    client = engine()
+    context = _context([*files_of(BASE, root), *files_of(SERVER, root)], root)
+    name = image_of(SERVER, root, registry)
+    built = _build_one(client, SERVER, name, _dockerfile(SERVER, root), context, _python(), _revision())
+    if push:
+        _push(client, built.name)
+    return built
+
+
+def _dockerfile(step: str, root: Path) -> str:
+    return str((folder_of(step, root) / "Dockerfile").relative_to(root))
+
+
+def _python() -> dict[str, str]:
+    return {"BASE_IMAGE": os.environ.get("BASE_IMAGE", "python:3.11-slim")}
 
 
 def build_folder(folder: Path, *, registry: str = "", push: bool = False) -> Built:
@@ -206,6 +235,6 @@ def sizes(built: list[Built], client: Any) -> list[str]:
     base = built[0].size
     lines = [f"  {'image':<42}{'MB':>7}{'added':>8}{'seconds':>9}"]
     for image in built:
-        added = image.size - (python if image.step in (BASE, "mlflow") else base)
+        added = image.size - (python if image.step in (BASE, SERVER, "mlflow") else base)
         lines.append(f"  {image.name:<42}{image.size / 1e6:>7.0f}{added / 1e6:>8.0f}{image.seconds:>9.1f}")
     return lines

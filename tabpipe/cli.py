@@ -13,7 +13,9 @@ from tabpipe.artifacts import artifacts_cli
 from tabpipe.cluster import install_cli, runs_cli
 from tabpipe.history import history_cli
 from tabpipe.models import models_cli
+from tabpipe.predicting import predict_cli
 from tabpipe.screen import error_lines
+from tabpipe.serving import ab_cli, serving_cli
 
 _RUN_EXAMPLE = """example:
   tabpipe run music_genres --source tracks.parquet train.n_estimators=200
@@ -68,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
         "--steps", type=_names, help="run these steps only, on the last run's outputs: preprocess,check_data"
     )
     some.add_argument("--from", dest="start", metavar="STEP", help="run this step and all that follow it")
+    run.add_argument(
+        "--pipeline", choices=("train", "score"), default="train", help="score: let the champion answer the table"
+    )
     run.add_argument("--force", action="store_true", help="run steps that the cache could serve")
     run.add_argument("--on", choices=("local", "docker"), default="local", help="where steps run (default: local)")
     run.add_argument(
@@ -77,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
 
     images = commands.add_parser(
-        "images", help="build the steps' images", epilog="example: tabpipe images --registry localhost:5001 --push"
+        "images",
+        help="build the images of the steps and of the server",
+        epilog="example: tabpipe images --registry localhost:5001 --push",
     )
     images.add_argument("--registry", default="", help="what stands before the images' names")
     images.add_argument("--push", action="store_true", help="push them to the registry")
@@ -88,9 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     compiled.add_argument("config", help="a use case under config/, or a YAML file")
     compiled.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted.name=value")
-    compiled.add_argument(
-        "--out", type=Path, default=Path("build/train.yaml"), help="the file (default: build/train.yaml)"
-    )
+    compiled.add_argument("--pipeline", choices=("train", "score"), default="train", help="which (default: train)")
+    compiled.add_argument("--out", type=Path, help="the file (default: build/PIPELINE.yaml)")
     compiled.add_argument("--registry", default="", help="what stands before the images' names")
     compiled.set_defaults(command=_compile)
 
@@ -98,6 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     install_cli.add(commands)
     artifacts_cli.add(commands)
     models_cli.add(commands)
+    serving_cli.add(commands)
+    ab_cli.add(commands)
+    predict_cli.add(commands)
     history_cli.add(commands)
 
     ui = commands.add_parser("ui", help="open MLflow on the tracked runs", epilog="example: tabpipe ui --port 5001")
@@ -132,6 +141,10 @@ def _names(text: str) -> list[str]:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.pipeline == "score":
+        from tabpipe.predicting.score_cli import run_score
+
+        return run_score(options)
     if options.at is not None:
         from tabpipe.history.pinned import run_at
 
@@ -154,22 +167,24 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _images(options: argparse.Namespace) -> int:
-    from tabpipe.builder import build, build_folder, engine, sizes
+    from tabpipe.builder import build, build_folder, build_server, engine, sizes
     from tabpipe.images import ROOT
 
     built = build(registry=options.registry, push=options.push)
     built.append(build_folder(ROOT / "images" / "mlflow", registry=options.registry, push=options.push))
+    built.append(build_server(registry=options.registry, push=options.push))
     print("\n".join(sizes(built, engine())))
     return 0
 
 
 def _compile(options: argparse.Namespace) -> int:
-    from tabpipe.compiling import compile_training
+    from tabpipe.compiling import compile_score, compile_training
     from tabpipe.config import find_config, load
 
-    name = find_config(options.config).stem
-    size = compile_training(load(options.config, options.overrides), name, options.out, options.registry)
-    print(f"  {options.out}  {size / 1024:.0f} KB")
+    name, out = find_config(options.config).stem, options.out or Path("build") / f"{options.pipeline}.yaml"
+    write = compile_score if options.pipeline == "score" else compile_training
+    size = write(load(options.config, options.overrides), name, out, options.registry)
+    print(f"  {out}  {size / 1024:.0f} KB")
     return 0
 
 

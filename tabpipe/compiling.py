@@ -10,7 +10,7 @@ from typing import Any
 from components.common.errors import Refusal
 from components.common.tables import written_whole
 from tabpipe.config import UseCase
-from tabpipe.pipelines import training_spec
+from tabpipe.pipelines import score_arguments, score_spec, training_spec
 from tabpipe.provisioning import provide
 
 LARGEST = 256 * 1024
@@ -32,14 +32,30 @@ def compile_training(use_case: UseCase, name: str, out: Path, registry: str = ""
     Raises:
         Refusal: A setting for a step that does not exist, or a pipeline that is too large.
     """
+    spec = training_spec(use_case.tsne is not None, registry, resolving=True)
+    if use_case.description:
+        spec.pipeline_info.description = use_case.description
+    return _written(spec, use_case, name, use_case.arguments(name), out)
+
+
+def compile_score(use_case: UseCase, name: str, out: Path, registry: str = "") -> int:
+    """Writes the pipeline score of a use case, as `compile_training` does that of its training."""
+    spec = score_spec(registry, resolving=True)
+    return _written(spec, use_case, score_name(name), score_arguments(use_case, name), out)
+
+
+def score_name(use_case: str) -> str:
+    """What the runs of a use case's pipeline score go by, and the names of what they make begin with."""
+    return f"{use_case}.score"
+
+
+def _written(spec: Any, use_case: UseCase, name: str, arguments: dict[str, str], out: Path) -> int:
+    """Puts a use case's values into a pipeline and writes it; returns the file's size in bytes."""
     import yaml
     from google.protobuf import json_format
 
-    spec = training_spec(use_case.tsne is not None, registry, resolving=True)
     spec.pipeline_info.name = pipeline_name(name)
-    if use_case.description:
-        spec.pipeline_info.description = use_case.description
-    _defaults(spec, use_case.arguments(name))
+    _defaults(spec, arguments)
     platform = provide(spec, use_case.cluster, name, own_store=_wants_own_store(use_case))
     documents = [json_format.MessageToDict(spec), platform]
     text = yaml.safe_dump_all(documents, sort_keys=True, allow_unicode=True, width=120)
@@ -76,7 +92,7 @@ def _defaults(spec: Any, sections: dict[str, str]) -> None:
     The parameters become mappings, which `kfp run create` and the UI want; the whole sections go to the steps as text
     beside them, for mappings lose order and the difference of 200 and 200.0.
     """
-    mapping = type(spec.root.input_definitions.parameters["train"]).DESCRIPTOR.fields_by_name["parameter_type"]
+    mapping = type(spec.root.input_definitions.parameters["download"]).DESCRIPTOR.fields_by_name["parameter_type"]
     struct = mapping.enum_type.values_by_name["STRUCT"].number
     for name, section in sections.items():
         parameter = spec.root.input_definitions.parameters[name]

@@ -15,6 +15,7 @@ from components.common.sections import (
     Evaluate,
     EvaluateArgument,
     Kind,
+    Predict,
     Preprocess,
     PreprocessArgument,
     Promote,
@@ -33,6 +34,7 @@ from components.common.sections import (
 from components.common.sections.cluster import Cluster
 from components.common.sections.hyperparameters import KNOWN, refuse_unknown_early
 from components.common.sections.promote import refuse_unknown_scores
+from components.common.sections.serve import Serve
 from tabpipe.images import ROOT
 
 
@@ -63,8 +65,12 @@ class UseCase(Section):
     """When a model takes the champion's place."""
     tsne: Tsne | None = None
     """A picture of the table in two dimensions; no picture without this section."""
+    predict: Predict = Field(default_factory=Predict)
+    """Which model answers tables in the pipeline score, and what is written."""
     cluster: Cluster = Field(default_factory=Cluster)
     """What steps may use on a cluster."""
+    serve: Serve = Field(default_factory=Serve)
+    """How the model answers requests."""
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -165,6 +171,8 @@ _TAKEN = (
     "mlflow.lock",
     "pictures",
     "releases",
+    "requests",
+    "serving",
     "spool",
     "spool-unwritten",
     "store",

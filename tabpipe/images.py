@@ -19,8 +19,16 @@ STEPS = ("download", "preprocess", "check_data", "segregate", "train", "evaluate
 """The steps of a run on this machine, in the order in which the screen shows them."""
 CLUSTER_STEPS = ("resolve", *STEPS)
 """Those of a run on a cluster."""
+SCORE_STEPS = ("download", "predict")
+"""The steps of the pipeline score on this machine."""
+CLUSTER_SCORE_STEPS = ("resolve_score", *SCORE_STEPS)
+"""Those of it on a cluster."""
+WITH_IMAGE = (*CLUSTER_STEPS, "predict")
+"""The steps that have an image of their own."""
 BASE = "base"
 """The image that all steps stand on."""
+SERVER = "server"
+"""The image that answers requests. It holds what the base holds, and is no layer on top of it."""
 
 _NOT_CODE = (".md", ".pyc", ".in", ".txt", ".swp", ".orig", ".rej")
 _NOT_IN_IMAGE = {"tests", "__pycache__"}
@@ -30,7 +38,7 @@ def image_of(step: str, root: Path = ROOT, registry: str = "") -> str:
     """The name of a step's image: `tabpipe/STEP:` and 16 hex digits of the digest of its contents.
 
     Args:
-        step: The step's name, which is its folder's; or `base`.
+        step: The step's name, which is its folder's; or `base` or `server`.
         root: The project.
         registry: What stands before the name, for instance `localhost:5001`.
     """
@@ -65,7 +73,12 @@ def files_of(step: str, root: Path = ROOT) -> list[Path]:
     components = root / "components"
     if step == BASE:
         return [components / "__init__.py", *sources_in(components / "common"), *sources_in(root / "images" / "base")]
-    return sources_in(components / step)
+    return sources_in(folder_of(step, root))
+
+
+def folder_of(step: str, root: Path = ROOT) -> Path:
+    """Where the Dockerfile of an image is that is built in the project's folder."""
+    return root / ("images" if step in (BASE, SERVER) else "components") / step
 
 
 def sources_in(folder: Path) -> list[Path]:

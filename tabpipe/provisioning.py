@@ -10,9 +10,10 @@ from components.common.publishing import IMAGE, USE_CASE
 from components.common.sections.cluster import Cluster, Resources, SecretKey, StepSettings
 from components.common.tracking import KFP_RUN
 from tabpipe.cluster.secrets import STORE
+from tabpipe.images import CLUSTER_SCORE_STEPS, CLUSTER_STEPS
 
 BACKOFF_FACTOR = 2
-READERS = ("resolve", "download", "check_data")
+READERS = ("resolve", "resolve_score", "download", "check_data")
 """The steps that read what the config names by address: the source, a declared reference."""
 _MINIO, _BUCKET = "http://minio.kubeflow:9000", "s3://tabpipe"
 _KEYS = {
@@ -45,9 +46,10 @@ def provide(spec: Any, cluster: Cluster, use_case: str, own_store: bool = False)
     """
     executors = spec.deployment_spec["executors"]
     steps = {label.removeprefix("exec-").replace("-", "_"): label for label in executors}
+    known = {*steps, *CLUSTER_STEPS, *CLUSTER_SCORE_STEPS}  # settings may be for steps of another pipeline
     for name in cluster.steps:
-        if name not in steps:
-            raise Refusal(f"there is no step {name!r}", where="cluster.steps", mend=nearest(name, steps))
+        if name not in known:
+            raise Refusal(f"there is no step {name!r}", where="cluster.steps", mend=nearest(name, known))
     artifacts, artifact_keys = _artifacts(cluster, use_case)
     configs = {}
     for name, label in steps.items():

@@ -1,4 +1,4 @@
-"""The KFP interface of the step resolve."""
+"""The KFP interfaces of the step resolve: one per pipeline."""
 
 from typing import NamedTuple
 
@@ -42,4 +42,31 @@ def resolve(
             progress=in_words(progress),
         )
         record.tags["checksum"], record.tags["valid_for"], record.tags["champion"] = found
+        return found
+
+
+@dsl.component(base_image="tabpipe/resolve", install_kfp_package=False)
+def resolve_score(
+    download: str, predict: str, download_defaults: str = "{}", predict_defaults: str = "{}"
+) -> NamedTuple("Outside", [("checksum", str), ("model", str)]):
+    """Finds what a run of the pipeline score hangs on beside its arguments. It is never cached.
+
+    Args:
+        download: Section of the step download, as JSON, or the part of it that differs from the defaults.
+        predict: Section of the step predict, likewise.
+        download_defaults: The whole section that the pipeline was compiled with.
+        predict_defaults: Likewise.
+
+    Returns:
+        checksum: SHA-256 of the source's present bytes, or `sample:NAME` of a sample.
+        model: Which version of the model is meant now, and the digest of its bytes.
+    """
+    from components.common.settings import settings_of
+    from components.common.sources import in_words
+    from components.common.step import progress, step
+    from components.resolve.resolve import resolve_score_inputs
+
+    with step("resolve_score", download, download_defaults) as (settings, record):
+        found = resolve_score_inputs(settings, settings_of(predict, predict_defaults), progress=in_words(progress))
+        record.tags["checksum"], record.tags["model"] = found
         return found

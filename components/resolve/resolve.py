@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from components.common.artifacts import open_store
+from components.common.batch.stored import mark_of, version_of
 from components.common.outside import valid_for
 from components.common.registry import mark, standing
-from components.common.sections import CheckDataArgument, Download, PromoteArgument, accept
+from components.common.sections import CheckDataArgument, Download, PredictArgument, PromoteArgument, accept
 from components.common.sources import Progress, resolve
 
 
@@ -43,3 +44,30 @@ def resolve_inputs(
     champion = mark(artifacts, standing(artifacts, use_case))
     with tempfile.TemporaryDirectory(dir=scratch) as store:
         return resolve(source, Path(store), progress).checksum, valid_for(checks, Path(store)), champion
+
+
+def resolve_score_inputs(
+    download: dict[str, Any],
+    predict: dict[str, Any],
+    scratch: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[str, str]:
+    """Finds what a run of the pipeline score hangs on beside its arguments.
+
+    Args:
+        download: The section `download`.
+        predict: The section `predict`.
+        scratch: A folder for what must be fetched to be known; the system's own by default. It is left as it was.
+        progress: Is told how far a fetch is.
+
+    Returns:
+        The SHA-256 of the source's bytes (`sample:NAME` of a sample), and the mark of the model.
+
+    Raises:
+        Refusal: A section is not accepted, there is no such model, or a source or the artifact store cannot be reached.
+    """
+    source = accept(Download, download, "section download").source
+    argument = accept(PredictArgument, predict, "section predict")
+    model = mark_of(version_of(open_store(), argument.use_case, argument.model))
+    with tempfile.TemporaryDirectory(dir=scratch) as store:
+        return resolve(source, Path(store), progress).checksum, model

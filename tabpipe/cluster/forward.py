@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from typing import IO
 
 from components.common.errors import Refusal
-from tabpipe.cluster.kubectl import lacking
+from tabpipe.cluster.kubectl import Kubectl, lacking
 from tabpipe.cluster.reach import NAMESPACE, Cluster
 
 
 @contextmanager
-def forwarded(cluster: Cluster, service: str, port: int, called: str) -> Iterator[str]:
+def forwarded(
+    cluster: Cluster | Kubectl, service: str, port: int, called: str, namespace: str = NAMESPACE
+) -> Iterator[str]:
     """Opens a way to a Service's port, at a free port of this machine that nobody else reaches.
 
     Args:
@@ -24,6 +26,7 @@ def forwarded(cluster: Cluster, service: str, port: int, called: str) -> Iterato
         service: Its name.
         port: The port that it listens on.
         called: What messages call it.
+        namespace: Where the Service is.
 
     Yields:
         Its URL on this machine.
@@ -32,7 +35,7 @@ def forwarded(cluster: Cluster, service: str, port: int, called: str) -> Iterato
         Refusal: There is no such Service, nothing answers behind it, or it may not be reached.
     """
     command = ["kubectl", "--context", cluster.context, "port-forward", "--address", "127.0.0.1"]
-    command += ["--namespace", NAMESPACE, f"service/{service}", f":{port}"]
+    command += ["--namespace", namespace, f"service/{service}", f":{port}"]
     with tempfile.TemporaryFile("w+") as errors:
         try:
             forward = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)

@@ -11,7 +11,7 @@ from typing import Any
 from components.common.errors import Refusal
 from tabpipe.cluster.install import Install, install
 from tabpipe.cluster.kubectl import Kubectl, check_version, lacking
-from tabpipe.images import CLUSTER_STEPS, ROOT
+from tabpipe.images import ROOT, WITH_IMAGE
 
 NAME = "tabpipe"
 """The cluster; its context is `kind-tabpipe`."""
@@ -28,7 +28,7 @@ def up() -> int:
     Raises:
         Refusal: A program lacks, the Docker engine does not answer, or a part does not start.
     """
-    from tabpipe.builder import build, build_folder, engine
+    from tabpipe.builder import build, build_folder, build_server, engine
 
     check_programs()
     client = engine()
@@ -38,8 +38,9 @@ def up() -> int:
         config = str(ROOT / "kind-cluster.yaml")
         _kind("create", "cluster", "--name", NAME, "--config", config, "--wait", "180s", show=True)
     _connect(client)
-    build(CLUSTER_STEPS, registry=ADDRESS, push=True)
+    build(WITH_IMAGE, registry=ADDRESS, push=True)
     build_folder(ROOT / "images" / "mlflow", registry=ADDRESS, push=True)
+    build_server(registry=ADDRESS, push=True)
     return install(Install(overlay="kind", registry=ADDRESS, context=f"kind-{NAME}"))
 
 

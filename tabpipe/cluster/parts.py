@@ -91,6 +91,8 @@ def is_ready(workload: dict[str, Any]) -> bool:
         return False
     if workload["kind"] == "StatefulSet" and status.get("currentRevision") != status.get("updateRevision"):
         return status.get("updatedReplicas", 0) >= wanted and status.get("readyReplicas", 0) >= wanted
+    if workload["kind"] == "Deployment" and status.get("replicas", 0) > status.get("updatedReplicas", 0):
+        return False  # what is available may be of the former description
     ready = status.get("availableReplicas", status.get("readyReplicas", 0))
     return ready >= wanted and (workload["kind"] == "StatefulSet" or status.get("updatedReplicas", 0) >= wanted)
 

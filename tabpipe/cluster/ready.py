@@ -70,7 +70,13 @@ class Board:
 
 
 def wait(
-    kubectl: Kubectl, namespace: str, names: list[str], out: TextIO, timeout: float, patience: float = PATIENCE
+    kubectl: Kubectl,
+    namespace: str,
+    names: list[str],
+    out: TextIO,
+    timeout: float,
+    patience: float = PATIENCE,
+    command: str = "make install",
 ) -> float:
     """Waits until all parts are ready.
 
@@ -81,6 +87,7 @@ def wait(
         out: Where progress goes.
         timeout: Seconds at most.
         patience: Seconds for which a part may be failing.
+        command: What a person does again once the fault is mended.
 
     Returns:
         Seconds that it took.
@@ -100,13 +107,13 @@ def wait(
             if age > timeout or any(age - since >= patience for since in failing.values()):
                 late = [part for part in parts if part.state != "ready"]
                 blamed = [part for part in late if part.state == "failing"] or late
-                raise _refusal(kubectl, namespace, blamed, len(late), age)
+                raise _refusal(kubectl, namespace, blamed, len(late), age, command)
             time.sleep(EVERY)
     finally:
         board.close()
 
 
-def _refusal(kubectl: Kubectl, namespace: str, parts: list[Part], late: int, age: float) -> Refusal:
+def _refusal(kubectl: Kubectl, namespace: str, parts: list[Part], late: int, age: float, command: str) -> Refusal:
     """Names the parts to blame."""
     lines = []
     for part in parts[:5]:
@@ -116,8 +123,8 @@ def _refusal(kubectl: Kubectl, namespace: str, parts: list[Part], late: int, age
     return Refusal(
         f"{late} of its parts are not ready after {age:.0f} s\n  " + "\n  ".join(lines),
         where=f"namespace {namespace}",
-        mend="make images PUSH=1 REGISTRY=… puts our image where the cluster finds it, make install REGISTRY=… takes "
-        "it from there; --image OLD=NEW names another source of any other"
+        mend=f"make images PUSH=1 REGISTRY=… puts our image where the cluster finds it, {command} REGISTRY=… takes it "
+        "from there" + ("; --image OLD=NEW names another source of any other" if command == "make install" else "")
         if images
         else f"kubectl describe pod --namespace {namespace} {parts[0].pod or ''}".rstrip(),
     )

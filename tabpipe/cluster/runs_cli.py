@@ -52,6 +52,9 @@ def _use_case(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", help="a use case under config/, or a YAML file")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted.name=value")
     parser.add_argument(
+        "--pipeline", choices=("train", "score"), default="train", help="score: let the champion answer the table"
+    )
+    parser.add_argument(
         "--source",
         help="table to use: a path (the file is sent to the cluster's MinIO), an http(s):// or s3:// URL, or sample://NAME",
     )
@@ -73,7 +76,7 @@ def _upload(options: argparse.Namespace, again: bool = False) -> tuple[Cluster, 
     from tabpipe.cluster.store import keep_source
     from tabpipe.cluster.submit import own_registry, upload
     from tabpipe.config import find_config, load
-    from tabpipe.images import CLUSTER_STEPS
+    from tabpipe.images import CLUSTER_SCORE_STEPS, CLUSTER_STEPS
 
     overrides = list(options.overrides)
     if options.source is not None:
@@ -93,7 +96,9 @@ def _upload(options: argparse.Namespace, again: bool = False) -> tuple[Cluster, 
         use_case.download.source = keep_source(cluster, Path(source.target), lambda text: print(text, file=sys.stderr))
     registry = own_registry(cluster) if options.registry is None else options.registry
     name = find_config(options.config).stem
-    uploaded = upload(cluster, use_case, name, registry, FOLDER)
+    uploaded = upload(cluster, use_case, name, registry, FOLDER, options.pipeline)
+    if options.pipeline == "score":
+        return cluster, uploaded, list(CLUSTER_SCORE_STEPS)
     return cluster, uploaded, [step for step in CLUSTER_STEPS if step != "tsne" or use_case.tsne is not None]
 
 
@@ -103,6 +108,8 @@ def _submit(options: argparse.Namespace) -> int:
     from tabpipe.cluster.watch import Watch
     from tabpipe.screen import error_lines, metrics_table
 
+    if options.at is not None and options.pipeline != "train":
+        raise Refusal("the pipeline score runs with the code that is here", where="--at")
     if options.at is not None:
         from tabpipe.history.pinned import submit_at
 
@@ -137,10 +144,13 @@ def _submit(options: argparse.Namespace) -> int:
 def _schedule(options: argparse.Namespace) -> int:
     from tabpipe.cluster.reach import connect
     from tabpipe.cluster.schedule import apply, cron_of, remove
+    from tabpipe.compiling import score_name
     from tabpipe.config import find_config
 
     if options.cron == "off":
         name = find_config(options.config).stem
+        if options.pipeline == "score":
+            name = score_name(name)
         done = remove(connect(), name)
         print(f"  {name}  {done.done}")
     else:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tabpipe.cluster.reach import NAMESPACE, Cluster, answered
-from tabpipe.compiling import compile_training, pipeline_name
+from tabpipe.compiling import compile_score, compile_training, pipeline_name, score_name
 from tabpipe.config import UseCase
 
 
@@ -30,7 +30,9 @@ class Uploaded:
     """Whether this call made the version."""
 
 
-def upload(cluster: Cluster, use_case: UseCase, name: str, registry: str, folder: Path) -> Uploaded:
+def upload(
+    cluster: Cluster, use_case: UseCase, name: str, registry: str, folder: Path, pipeline: str = "train"
+) -> Uploaded:
     """Compiles a use case and uploads it, unless the cluster has that very pipeline already.
 
     Args:
@@ -39,9 +41,12 @@ def upload(cluster: Cluster, use_case: UseCase, name: str, registry: str, folder
         name: What the use case is called.
         registry: What stands before the images' names.
         folder: Where the compiled file is written, as NAME.yaml.
+        pipeline: train or score.
     """
-    called, file = pipeline_name(name), folder / f"{name}.yaml"
-    compile_training(use_case, name, file, registry)
+    write, compiled = (compile_score, score_name(name)) if pipeline == "score" else (compile_training, name)
+    called, file = pipeline_name(compiled), folder / f"{compiled}.yaml"
+    write(use_case, name, file, registry)
+    name = compiled
     version = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
     with answered(cluster.context), _quiet():
         pipeline_id = cluster.kfp.get_pipeline_id(called) or _new_pipeline(cluster, called, use_case.description)

@@ -3,7 +3,7 @@
 `open_table` reads CSV, JSON lines, parquet and Arrow; `predict_table` asks a model and writes answers and refused rows.
 """
 
-from components.common.batch.answering import Wanted, predict_table
+from components.common.batch.answering import TooManyRefused, Wanted, predict_table
 from components.common.batch.chunks import Chunk, Faulty
 from components.common.batch.reading import Table, open_table
 from components.common.batch.tally import Tally, percentage
@@ -14,6 +14,7 @@ __all__ = [
     "Faulty",
     "Table",
     "Tally",
+    "TooManyRefused",
     "Wanted",
     "format_named",
     "open_table",

@@ -26,6 +26,10 @@ Progress = Callable[[int, float | None], None]
 """Is told the rows that are done, and which share of the table that is, if it is known."""
 
 
+class TooManyRefused(Refusal):
+    """More rows of a table were refused than may be."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What is to be written."""
@@ -49,6 +53,7 @@ def predict_table(
     rejects: str | os.PathLike[str] | None = None,
     form: Literal["csv", "jsonl", "parquet"] | None = None,
     progress: Progress | None = None,
+    tally: Tally | None = None,
 ) -> Tally:
     """Asks a model for each row of a table and writes the answers, in the order of the rows.
 
@@ -60,19 +65,20 @@ def predict_table(
         rejects: Where refused rows go, with why; a file that is there already goes. Nowhere if None.
         form: The format of both files; by default each is written as its name ends.
         progress: Is told how far it is.
+        tally: Where to count; what it holds is of use even if this ends in a refusal.
 
     Returns:
         What came of it.
 
     Raises:
-        Refusal: The table lacks a column that the model needs, cannot be read to its end, or more of its rows are
-            refused than may be. Then `out` is left as it was; in the last case the refused rows are written.
+        Refusal: The table lacks a column that the model needs, or cannot be read to its end. Then nothing is written.
+        TooManyRefused: More of its rows are refused than may be. Then only these are written.
     """
     limit = most_refused(wanted.max_rejects) if wanted.max_rejects else None
     _refuse_absent(predictor, table)
     names = _kept_names(predictor, table, wanted)
     output_names(names, predictor, wanted.probabilities)  # refuses a clash before anything is read
-    texts, tally = table.form == "jsonl", Tally()
+    texts, tally = table.form == "jsonl", Tally() if tally is None else tally
     writer, refused = Writer(out, form), Rejects(rejects, form, table.names)
     try:
         for chunk in table.chunks:
@@ -183,7 +189,7 @@ def _refuse_too_many(
         return
     (column, broken), count = tally.reasons.most_common(1)[0]
     row, value = tally.examples[column, broken]
-    raise Refusal(
+    raise TooManyRefused(
         f"{tally.refused:,} of {tally.rows:,} rows ({percentage(tally.refused, tally.rows)}) were refused; "
         "nothing is written but these",
         where=where,

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from components.common.sections import Kind
 
 
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+
+
 @dataclass(frozen=True)
 class Faulty:
     """A line that is no row: not a JSON object, or with another number of fields than the header."""
@@ -86,6 +89,19 @@ def _parsed(texts: pa.Array) -> np.ndarray | None:
         return None
 
 
+def _read(texts: pa.Array) -> Any:
+    """A column of numbers in which some value is none, so that all became texts: numbers where they are, else texts."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts = pc.utf8_trim_whitespace(texts)
+    if (numbers := _parsed(texts)) is not None:
+        return numbers
+    plain = pc.match_substring_regex(texts, _NUMBER)
+    found = pc.cast(pc.if_else(plain, texts, pa.scalar(None, pa.string())), pa.float64()).to_pylist()
+    return [text if number is None else number for number, text in zip(found, texts.to_pylist(), strict=True)]
+
+
 def _values(column: Any, kind: Kind) -> Any:
     """An Arrow array as NumPy's where that loses nothing, else as a list; a list as it is."""
     import pyarrow as pa
@@ -93,6 +109,8 @@ def _values(column: Any, kind: Kind) -> Any:
     if isinstance(column, list):
         return column
     types, of = pa.types, column.type
+    if kind == "numerical" and types.is_string(of):
+        return _read(column)
     if types.is_decimal(of):
         column, of = column.cast(pa.float64()), pa.float64()
     number = types.is_integer(of) or types.is_floating(of)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,8 @@ from components.common.errors import shorten
 from components.common.inference.values import ABSENT
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from components.common.batch.tally import Tally
     from components.common.inference import Fault
 
@@ -40,12 +42,12 @@ class Rejects:
     ):
         self._path, self._names = path, list(names)
         self._writer = None if path is None else Writer(path, form)
-        self._why = [name if name not in names else f"refused_{name}" for name in _WHY]
+        self._why = _why(names)
 
     def write(self, chunk: Chunk, faults: Sequence[Fault], tally: Tally) -> None:
         """Adds the refused rows of a chunk, in their order, and counts them."""
         found: list[tuple[int, int | None, str, Any, str]] = [
-            (int(chunk.numbers[one.row]), one.row, one.column, one.value, one.rule) for one in faults
+            (int(chunk.numbers[one.row]), one.row, one.column, _value(chunk, one), one.rule) for one in faults
         ]
         found += [(one.number, None, "", one.value, one.rule) for one in chunk.faulty]
         found.sort(key=lambda one: one[0])
@@ -92,6 +94,31 @@ class Rejects:
         columns[value] = pa.array([_shown(one[3]) for one in found], pa.string())
         columns[rule] = pa.array([one[4] for one in found], pa.string())
         return columns
+
+
+def _value(chunk: Chunk, fault: Fault) -> Any:
+    """The value as it stood: a CSV's 1e400, not what it was read as."""
+    column = chunk.columns.get(fault.column)
+    return fault.value if not chunk.texts or column is None else column[fault.row].as_py()
+
+
+def empty_rejects(columns: Mapping[str, pa.Array]) -> pa.Table:
+    """The table of refused rows where there are none.
+
+    Args:
+        columns: Those of the table, without a row.
+    """
+    import pyarrow as pa
+
+    number, *others = _why(list(columns))
+    none = {name: kept(values, np.zeros(0, np.int64), texts=True) for name, values in columns.items()}
+    texts = {name: pa.array([], pa.string()) for name in others}
+    return pa.table({**none, number: pa.array([], pa.int64()), **texts})
+
+
+def _why(names: Sequence[str]) -> list[str]:
+    """The names of the columns that say why; others where the table has such columns itself."""
+    return [name if name not in names else f"refused_{name}" for name in _WHY]
 
 
 def _shown(value: Any) -> str | None:

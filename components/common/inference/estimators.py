@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +15,8 @@ FOREST, VALUES, LINEAR = "trees.onnx", "leaves.npy", "linear.npz"
 """Files of a compiled estimator."""
 _AT_ONCE = 128
 """Rows whose leaves are looked up at once: what they hold fits in a processor's cache."""
+_SHARED = 48
+"""From so many rows on, processors share them: it takes as long to wake a second one as to walk a few rows."""
 
 
 class Estimator(Protocol):
@@ -64,10 +69,11 @@ class Trees:
         if self.single:
             features = features.astype(np.float32)
         rows = len(features)
-        if rows <= _AT_ONCE:
+        if rows < _SHARED:
             return self._finish(self._sums(features))
-        parts = [self._sums(features[first : first + _AT_ONCE]) for first in range(0, rows, _AT_ONCE)]
-        return self._finish(np.concatenate(parts))
+        size = min(_AT_ONCE, -(-rows // _processors()))
+        parts = [features[first : first + size] for first in range(0, rows, size)]
+        return self._finish(np.concatenate(list(_each(self._sums, parts))))
 
     def _sums(self, features: np.ndarray) -> np.ndarray:
         """(rows, outputs): what the leaves of all trees hold, added up tree by tree."""
@@ -147,6 +153,27 @@ def load_compiled(folder: Path, plan: Mapping[str, Any]) -> Estimator:
         plan: The part `estimator` of the plan.
     """
     return Linear(folder, plan) if plan["kind"] == "linear" else Trees(folder, plan)
+
+
+@functools.cache
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@functools.cache
+def _helpers(process: int) -> ThreadPoolExecutor:
+    """Threads beside the one that asks. They are a process's own: a forked one has none of its parent's."""
+    return ThreadPoolExecutor(max(1, _processors() - 1), thread_name_prefix="trees")
+
+
+def _each(function: Callable[[np.ndarray], np.ndarray], parts: list[np.ndarray]) -> list[np.ndarray]:
+    """Does parts at the same time, which ONNX Runtime allows; whoever asks does those that nobody has begun."""
+    if len(parts) == 1 or _processors() == 1:
+        return [function(part) for part in parts]
+    futures = [_helpers(os.getpid()).submit(function, part) for part in parts[1:]]
+    first = function(parts[0])
+    rest = [function(part) if future.cancel() else future for future, part in zip(futures, parts[1:], strict=True)]
+    return [first, *(one if isinstance(one, np.ndarray) else one.result() for one in rest)]
 
 
 def _session(path: Path) -> Any:

@@ -161,7 +161,8 @@ def _example(folder: Path) -> list[dict[str, Any]]:
     """The model's input example as records; none where it has none."""
     try:
         held = json.loads((folder / "input_example.json").read_text())
-        return [dict(zip(held["columns"], row, strict=True)) for row in held["data"]]
+        rows = [dict(zip(held["columns"], row, strict=True)) for row in held["data"]]
+        return [{name: None if value != value else value for name, value in row.items()} for row in rows]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +45,7 @@ _STRINGS = {str, _NONE}
 _WORDS = {"true": 1.0, "false": 0.0}
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?")
+_YEAR = re.compile(r"\d{4}")
 _EPOCH = datetime(1970, 1, 1)
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _MICROSECONDS = 86_400_000_000
@@ -202,7 +203,8 @@ def _string(value: Any) -> str:
 
 
 def _day(value: Any) -> float:
-    if not isinstance(value, (str, np.datetime64)) and not hasattr(value, "isoformat"):
+    # pandas takes words such as `now` for dates too.
+    if not (_YEAR.match(value) if isinstance(value, str) else isinstance(value, (np.datetime64, date))):
         raise _Bad("a date as ISO 8601 has it, for instance 2024-05-31")
     import pandas as pd  # knows all of ISO 8601
 

@@ -8,6 +8,7 @@ keyed by it is exact.
 from components.common.sections.check_data import CheckData, CheckDataArgument, ColumnCheck
 from components.common.sections.download import Download
 from components.common.sections.evaluate import Evaluate, EvaluateArgument
+from components.common.sections.predict import Predict, PredictArgument
 from components.common.sections.preprocess import Derive, Preprocess, PreprocessArgument
 from components.common.sections.promote import Promote, PromoteArgument
 from components.common.sections.section import Kind, Section, Task, accept, as_argument
@@ -25,6 +26,8 @@ __all__ = [
     "EvaluateArgument",
     "Features",
     "Kind",
+    "Predict",
+    "PredictArgument",
     "Preprocess",
     "PreprocessArgument",
     "Promote",

@@ -201,6 +201,7 @@ def _rows(predictor, **cells):
         ({"note": {"a": 1}}, "a string"),
         ({"seen": "yesterday"}, "a date as ISO 8601 has it"),
         ({"seen": "2024-02-30"}, "a date as ISO 8601 has it"),
+        ({"seen": "now"}, "a date as ISO 8601 has it"),
         ({"seen": 7}, "a date as ISO 8601 has it"),
         ({"height": ABSENT}, "every row needs this column"),
     ],

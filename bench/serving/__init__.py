@@ -1,0 +1,1 @@
+"""The server beside `mlflow models serve`, on the same model."""

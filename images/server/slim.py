@@ -1,0 +1,143 @@
+"""Makes the packages of the image small: `slim.py FOLDER`.
+
+What a server never imports goes: tests, sources of compiled modules, parts of large packages that are for other uses.
+Byte code is kept of what it does import, and of nothing else: that is a sixth of all there would be.
+"""
+
+from __future__ import annotations
+
+import importlib
+import py_compile
+import shutil
+import struct
+import sys
+from pathlib import Path
+
+UNUSED = (
+    "bin",
+    "share",
+    "botocore/data/*/",
+    "!botocore/data/s3",
+    "!botocore/data/sts",
+    "!botocore/data/sso",
+    "!botocore/data/sso-oidc",
+    "cryptography",
+    "databricks/sdk/service",
+    "mlflow/assistant",
+    "mlflow/server/js",
+    "mlflow/store/db_migrations",
+    "numpy/_core/include",
+    "onnxruntime/datasets",
+    "onnxruntime/quantization",
+    "onnxruntime/ThirdPartyNotices.txt",
+    "onnxruntime/tools",
+    "onnxruntime/transformers",
+    "pyarrow/_flight*",
+    "pyarrow/include",
+    "pyarrow/libarrow_flight*",
+    "pyarrow/libarrow_python_flight*",
+    "pyarrow/src",
+    "sklearn/datasets/data",
+    "sklearn/datasets/descr",
+    "sklearn/datasets/images",
+)
+"""What goes, by patterns; those with `!` stay."""
+FOLDERS = {"tests", "testing_data", "__pycache__"}
+"""Folders that go wherever they are."""
+SOURCES = {".a", ".c", ".cpp", ".h", ".hpp", ".pxd", ".pxi", ".pyi", ".pyx", ".tp"}
+"""Suffixes of what compiled modules were made from."""
+IMPORTED = (
+    "boto3.session",
+    "botocore.auth",
+    "cloudpickle",
+    "httptools",
+    "mlflow",
+    "mlflow.artifacts",
+    "mlflow.models",
+    "mlflow.sklearn",
+    "mlflow.store.artifact.http_artifact_repo",
+    "mlflow.store.artifact.mlflow_artifacts_repo",
+    "mlflow.store.artifact.s3_artifact_repo",
+    "mlflow.store.tracking.rest_store",
+    "mlflow.store.model_registry.rest_store",
+    "numpy",
+    "onnxruntime",
+    "orjson",
+    "pandas",
+    "prometheus_client",
+    "pyarrow.parquet",
+    "pydantic",
+    "requests",
+    "scipy.sparse.linalg",
+    "scipy.special",
+    "scipy.stats",
+    "sklearn.compose",
+    "sklearn.ensemble",
+    "sklearn.feature_extraction.text",
+    "sklearn.linear_model",
+    "sklearn.pipeline",
+    "sklearn.preprocessing",
+    "uvicorn.lifespan.on",
+    "uvicorn.protocols.http.httptools_impl",
+    "uvloop",
+    "yaml",
+)
+"""What is imported once here, so that the parts that went were not needed, and byte code is there for the start."""
+
+
+def slim(folder: Path) -> None:
+    """Removes what is not used from a folder of packages, and compiles what is."""
+    kept = {path for pattern in UNUSED if pattern.startswith("!") for path in folder.glob(pattern[1:])}
+    going = [path for pattern in UNUSED if not pattern.startswith("!") for path in folder.glob(pattern)]
+    going += [path for path in folder.rglob("*") if path.name in FOLDERS and path.is_dir()]
+    going += [path for path in folder.rglob("*") if path.suffix in SOURCES and path.is_file()]
+    for path in going:
+        if path in kept:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    _once_each(folder / "pyarrow")
+    for path in folder.rglob("*.so*"):
+        _without_symbols(path)
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(folder))
+    for name in IMPORTED:
+        importlib.import_module(name)
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if file and file.endswith(".py") and Path(file).is_relative_to(folder):
+            # By no time stamp: those of a layer are not always those of the build.
+            py_compile.compile(file, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, doraise=True)
+
+
+def _once_each(folder: Path) -> None:
+    """A wheel holds no links, so that pyarrow's hold the same library by up to three names: here they become links."""
+    seen: dict[tuple[int, bytes], Path] = {}
+    for path in sorted(folder.glob("lib*.so*"), key=lambda path: len(path.name)):
+        key = (path.stat().st_size, path.read_bytes()[:4096])
+        if key in seen and path.read_bytes() == seen[key].read_bytes():
+            path.unlink()
+            path.symlink_to(seen[key].name)
+        else:
+            seen[key] = path
+
+
+def _without_symbols(path: Path) -> None:
+    """Ends a library where what is loaded of it ends: what follows is for debuggers, and for linking at build time."""
+    if path.is_symlink():
+        return
+    content = path.read_bytes()
+    if content[:6] != b"\x7fELF\x02\x01":  # 64 bits, little-endian
+        return
+    start, size, count = struct.unpack_from("<Q", content, 32)[0], *struct.unpack_from("<HH", content, 54)
+    segments = (struct.unpack_from("<IIQQQQ", content, start + number * size) for number in range(count))
+    end = max(start + size * count, *(offset + length for _, _, offset, _, _, length in segments))
+    # No table of sections: the loader reads that of segments.
+    header = content[:40] + bytes(8) + content[48:58] + bytes(6)
+    path.write_bytes(header + content[64:end])
+
+
+if __name__ == "__main__":
+    slim(Path(sys.argv[1]))

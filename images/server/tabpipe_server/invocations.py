@@ -1,0 +1,177 @@
+"""MLflow's scoring protocol: what POST /invocations is sent, as columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from components.common.errors import nearest
+from tabpipe_server.columns import Columns, Expected
+from tabpipe_server.faults import bad
+from tabpipe_server.json_bodies import read_json
+
+FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+_BESIDE = {"params", "signature_name"}
+_RULE = "an object with one of " + ", ".join(FORMATS) + ", and optionally params"
+
+
+@dataclass(slots=True)
+class Params:
+    """What a request says besides its rows."""
+
+    probabilities: bool = False
+    extra_columns: str | None = None
+    key: str | None = None
+
+
+@dataclass(slots=True)
+class Sent:
+    """A request that was read, and not yet compared with the model."""
+
+    params: Params
+    form: str
+    content: Any
+    long: bool = False
+    """Whether a cell may be over the limit."""
+    texts: bool = False
+    size: int = 0
+    """Bytes of the body."""
+    id: str | None = None
+    outputs: list[str] = field(default_factory=list)
+
+
+_PLAIN = Params()
+
+
+def read_document(body: bytes, max_cell: int) -> Sent:
+    """Reads a JSON body.
+
+    Raises:
+        Unanswered: It is not JSON, or has not MLflow's shape.
+    """
+    document = read_json(body)
+    if type(document) is not dict:
+        raise bad("BAD_SHAPE", "the body is no object", value=document, rule=_RULE)
+    forms = [name for name in FORMATS if name in document]
+    if len(forms) != 1:
+        raise bad(
+            "BAD_SHAPE",
+            "the body has " + (" and ".join(forms) if forms else "no rows"),
+            value=None if forms else ", ".join(document)[:100] or "{}",
+            rule=_RULE,
+            mend='for instance {"dataframe_records": [{…}]}',
+        )
+    if len(document) > 1:
+        for name in document:
+            if name != forms[0] and name not in _BESIDE:
+                raise bad("BAD_SHAPE", "unknown field", where=name, rule=_RULE, mend=nearest(name, _BESIDE))
+    params = document.get("params")
+    return Sent(params_of(params), forms[0], document[forms[0]], len(body) > max_cell, size=len(body))
+
+
+def read_csv(body: bytes, query: bytes, max_cell: int) -> Sent:
+    """Reads a CSV with a header line; params stand in the URL's query.
+
+    Raises:
+        Unanswered: It is no such CSV.
+    """
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise bad("NOT_CSV", "the body is not UTF-8", where=f"byte {error.start}", rule="UTF-8") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        lines = [line for line in reader if line]
+    except csv.Error as error:
+        raise bad(
+            "NOT_CSV", f"the CSV cannot be read: {error}", where=f"line {reader.line_num}", rule="RFC 4180"
+        ) from None
+    if not lines:
+        raise bad("NOT_CSV", "the CSV is empty", rule="a header line, then one line per row")
+    given: dict[str, Any] = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {}
+    if given.get("probabilities") in ("true", "false"):
+        given["probabilities"] = given["probabilities"] == "true"
+    return Sent(params_of(given), "csv", lines, len(body) > max_cell, texts=True, size=len(body))
+
+
+def params_of(given: Any, strange: bool = False) -> Params:
+    """Reads params.
+
+    Args:
+        given: An object.
+        strange: Whether unknown ones are passed over, as the Open Inference Protocol has it.
+
+    Raises:
+        Unanswered: One is unknown or has a wrong value.
+    """
+    if given is None:
+        return _PLAIN
+    if type(given) is not dict:
+        raise bad("BAD_PARAMS", "params are no object", where="params", value=given, rule="an object")
+    read = Params()
+    for name, value in given.items():
+        if name == "probabilities":
+            if type(value) is not bool:
+                raise bad("BAD_PARAMS", "not valid", where="params.probabilities", value=value, rule="true or false")
+            read.probabilities = value
+        elif name == "extra_columns":
+            if value not in ("refuse", "ignore"):
+                raise bad("BAD_PARAMS", "not valid", where="params.extra_columns", value=value, rule="refuse or ignore")
+            read.extra_columns = value
+        elif name == "key":
+            if type(value) is not str or not 0 < len(value) <= 256:
+                raise bad("BAD_PARAMS", "not valid", where="params.key", value=value, rule="1 to 256 characters")
+            read.key = value
+        elif not strange:
+            known = ("probabilities", "extra_columns", "key")
+            raise bad(
+                "BAD_PARAMS",
+                "unknown",
+                where=f"params.{name}"[:100],
+                rule=f"one of {', '.join(known)}",
+                mend=nearest(name, known),
+            )
+    return read
+
+
+def columns_of(sent: Sent, expected: Expected) -> tuple[Columns, int]:
+    """The rows as columns of the model that answers.
+
+    Raises:
+        Unanswered: They have not the shape, or not the columns.
+    """
+    form, content = sent.form, sent.content
+    asked = sent.params.extra_columns
+    ignore = expected.ignore_extra if asked is None else asked == "ignore"
+    if form == "dataframe_split":
+        if type(content) is not dict or type(content.get("columns")) is not list or "data" not in content:
+            raise bad("BAD_SHAPE", "not valid", where=form, value=content, rule='{"columns": [names], "data": [rows]}')
+        columns, rows = expected.from_lists(content["columns"], content["data"], ignore, "dataframe_split.data")
+    elif form == "csv":
+        columns, rows = expected.from_lists(content[0], content[1:], ignore, "csv")
+    elif form == "dataframe_records":
+        if type(content) is not list:
+            raise bad("BAD_SHAPE", "not valid", where=form, value=content, rule="a list of objects, column to value")
+        columns, rows = expected.from_records(content, ignore, form)
+    else:
+        columns, rows = _tensors(form, content, expected, ignore)
+    if sent.long:
+        expected.check_cells(columns)
+    return columns, rows
+
+
+def _tensors(form: str, content: Any, expected: Expected, ignore: bool) -> tuple[Columns, int]:
+    """`instances` and `inputs`: objects, lists in the order of the model's columns, or an object of columns."""
+    if type(content) is dict:
+        return expected.from_columns(content, ignore, form)
+    if type(content) is not list:
+        raise bad("BAD_SHAPE", "not valid", where=form, value=content, rule="a list of rows, or an object of columns")
+    first = content[0] if content else None
+    if type(first) is dict:
+        return expected.from_records(content, ignore, form)
+    if content and type(first) is not list and len(expected.names) == 1:
+        content = [[value] for value in content]
+    return expected.from_lists(expected.names, content, ignore, form)

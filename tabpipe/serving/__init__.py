@@ -1,0 +1,1 @@
+"""The champion, served: on this machine, in Docker, on a cluster."""

@@ -1,0 +1,209 @@
+"""`tabpipe deploy` and `undeploy`: the server of a use case on a cluster, by kubectl."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from components.common.errors import Refusal
+from tabpipe.cluster.access import check_server
+from tabpipe.cluster.applying import Changes, apply
+from tabpipe.cluster.forward import forwarded
+from tabpipe.cluster.kubectl import Failed, Kubectl, as_list, check_version, current, last_line
+from tabpipe.cluster.reach import NAMESPACE
+from tabpipe.cluster.ready import wait
+from tabpipe.cluster.told import ADDRESS
+from tabpipe.images import SERVER, image_of
+from tabpipe.serving import looking, objects
+from tabpipe.serving.asking import how_to_ask, until_ready
+
+PORT = 8000
+"""Of the Service."""
+_TRIES = 5
+"""How often a way to the Service is opened: it leads to one pod, which may be one that is just ending."""
+_KINDS = "deployments,services,horizontalpodautoscalers,poddisruptionbudgets,networkpolicies,serviceaccounts,configmaps"
+_KSERVE = "inferenceservices.serving.kserve.io"
+
+
+@dataclass
+class Deployment:
+    """What is deployed, and where."""
+
+    config: str
+    """A use case under config/, or a YAML file."""
+    overrides: list[str] = field(default_factory=list)
+    registry: str = ""
+    """Where the image is; the one that the cluster advertises where it is empty."""
+    overlay: str = ""
+    namespace: str = NAMESPACE
+    context: str = ""
+    """Of the kubeconfig; the current one where it is empty."""
+    model: str = ""
+    """The address of another model than the champion."""
+    timeout: float = 300.0
+    """Seconds that it has to become ready."""
+    force: bool = False
+    """Whether to take over fields that something else has set."""
+
+
+def deploy(wanted: Deployment) -> int:
+    """Deploys, and waits until the server answers.
+
+    Raises:
+        Refusal: What is wrong with the cluster, the model, or the pods.
+    """
+    from tabpipe.config import find_config, load
+
+    case, use_case = load(wanted.config, wanted.overrides), find_config(wanted.config).stem
+    name, folder = objects.name_of(use_case), objects.overlay(wanted.overlay)
+    model = _address(wanted.model) or f"models:/{use_case}@champion"
+    check_version()
+    kubectl = current(wanted.context)
+    with _allowed(kubectl, wanted.namespace):
+        version = check_server(kubectl)
+        _say(f"Deploying {name} to {kubectl.context} ({kubectl.server}, Kubernetes {version}), in {wanted.namespace}")
+        image = image_of(SERVER, registry=wanted.registry or looking.own_registry(kubectl))
+        told = objects.Told(use_case, case.serve, case.cluster, image, wanted.namespace, model)
+        told = looking.with_secret(kubectl, told)
+        if not wanted.model and objects.own_mlflow(case.cluster):
+            _say(f"  {model} is version {looking.champion(kubectl, wanted.namespace, use_case)}")
+        return _deploy(kubectl, wanted, folder, told)
+
+
+def _deploy(kubectl: Kubectl, wanted: Deployment, folder: Path, told: objects.Told) -> int:
+    name = objects.name_of(told.use_case)
+    there = looking.there(kubectl, name, told.use_case, wanted.namespace)
+    # How many there are is left as it is: the autoscaler knows better.
+    replicas = there["spec"].get("replicas") if there else told.serve.replicas.min
+    wholes = objects.objects_of(folder, told, replicas)
+    _tell(_apply(kubectl, wholes, wanted.force), there, told.image)
+    if any(thing["kind"] == "InferenceService" for thing in wholes):
+        return _by_kserve(kubectl, name, wanted)
+    seconds = wait(kubectl, wanted.namespace, [f"deployment/{name}"], sys.stderr, wanted.timeout, command="make deploy")
+    _say(f"All servers are ready ({seconds:.0f} s).")
+    (service,) = [thing for thing in wholes if thing["kind"] == "Service"]
+    print("\n".join(_found(kubectl, service, bool(told.secret))))
+    return 0
+
+
+def undeploy(config: str, namespace: str, context: str = "") -> int:
+    """Takes the server of a use case off a cluster; the Secret with its API key stays.
+
+    Raises:
+        Refusal: The cluster does not answer or does not allow it.
+    """
+    from tabpipe.config import find_config
+
+    name = objects.name_of(find_config(config).stem)
+    check_version()
+    kubectl = current(context)
+    check_server(kubectl)
+    selector = f"app.kubernetes.io/name=serve,app.kubernetes.io/instance={name}"
+    with _allowed(kubectl, namespace):
+        kinds = _KINDS + (f",{_KSERVE}" if _has_kserve(kubectl) else "")
+        asked = ["--namespace", namespace, "--selector", selector, "-o", "name", "--wait"]
+        gone = [line for line in kubectl("delete", kinds, *asked).splitlines() if "/" in line]  # or a sentence
+    said = f"{name} is gone: {len(gone)} objects" if gone else f"nothing of {name} is there"
+    _say(f"{said} ({kubectl.context}, namespace {namespace})")
+    return 0
+
+
+@contextmanager
+def _allowed(kubectl: Kubectl, namespace: str) -> Iterator[None]:
+    """Words what a cluster refuses."""
+    try:
+        yield
+    except Failed as error:
+        raise Refusal(
+            f"the cluster refuses it: {last_line(error.said)}",
+            where=f"context {kubectl.context}, namespace {namespace}",
+            mend="ask whoever runs the cluster for this right" if "orbidden" in error.said else "",
+        ) from None
+
+
+def _address(model: str) -> str:
+    if model and not model.startswith("models:"):
+        raise Refusal(
+            "a server on a cluster takes its model from MLflow's registry",
+            where="--model",
+            value=model,
+            rule="models:/NAME@ALIAS or models:/NAME/VERSION",
+        )
+    return model
+
+
+def _apply(kubectl: Kubectl, wholes: list[dict[str, Any]], force: bool) -> Changes:
+    """Applies all objects, if the cluster would take each of them."""
+    asked = ["--server-side", "--field-manager=tabpipe", "--dry-run=server", *(["--force-conflicts"] if force else [])]
+    try:
+        kubectl("apply", *asked, "--filename", "-", "-o", "name", stdin=as_list(wholes))
+    except Failed as error:
+        if "conflict" not in error.said:  # what is said of those by `apply` is better
+            said = " ".join(line.strip() for line in error.said.splitlines()[:6])
+            mend = "the overlay kserve is for clusters that have KServe" if "InferenceService" in said else ""
+            raise Refusal(
+                f"the cluster does not take it, and nothing was changed: {said[:800]}",
+                where=f"context {kubectl.context}",
+                mend=mend,
+            ) from None
+    return apply(kubectl, wholes, force)
+
+
+def _tell(changes: Changes, there: dict[str, Any] | None, image: str) -> None:
+    """Says what has changed."""
+    if not changes.made and not changes.changed:
+        _say(f"  nothing has changed: all {len(changes.same)} objects are as they were")
+        return
+    _say(f"  {len(changes.made)} objects made, {len(changes.changed)} changed, {len(changes.same)} as they were")
+    if there:
+        before = there["spec"]["template"]["spec"]["containers"][0]["image"]
+        _say(f"  image: {before} → {image}" if before != image else f"  changed: {', '.join(changes.changed)}")
+
+
+def _found(kubectl: Kubectl, service: dict[str, Any], key: bool) -> list[str]:
+    """Where the server is found, once it has said that it is ready: lines of text."""
+    name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
+    address = service["metadata"].get("annotations", {}).get(ADDRESS)
+    here = address or f"http://localhost:{PORT}"
+    lines = [f"  in the cluster  http://{name}.{namespace}:{PORT}"]
+    if not address:
+        lines.append(f"  on this machine kubectl port-forward --namespace {namespace} service/{name} {PORT}:{PORT}")
+    for left in itertools.count(_TRIES - 1, -1):
+        try:
+            with forwarded(kubectl, name, PORT, f"the Service {name}", namespace) as url:
+                until_ready(url, lambda: "", patience=10)
+                return lines + [line.replace(url, here) for line in how_to_ask(url, key)]
+        except (Refusal, OSError):
+            if not left:
+                raise
+
+
+def _by_kserve(kubectl: Kubectl, name: str, wanted: Deployment) -> int:
+    """Waits until KServe says that it is ready, and tells the address that KServe has given it."""
+    thing, seconds = f"{_KSERVE}/{name}", f"--timeout={wanted.timeout:.0f}s"
+    place = ["--namespace", wanted.namespace]
+    try:
+        kubectl("wait", "--for=condition=Ready", thing, seconds, *place, timeout=wanted.timeout + 30)
+    except Failed as error:
+        conditions = (kubectl.json("get", thing, *place).get("status") or {}).get("conditions", [])
+        why = [f"{each['type']}: {each.get('message', '')}" for each in conditions if each["status"] != "True"]
+        raise Refusal(
+            f"KServe has not made it ready: {'; '.join(why) or last_line(error.said)}",
+            where=f"{thing}, namespace {wanted.namespace}",
+            mend=f"kubectl describe {thing} --namespace {wanted.namespace}",
+        ) from None
+    print(f"  {kubectl.json('get', thing, *place)['status']['url']}/v2/models")
+    return 0
+
+
+def _has_kserve(kubectl: Kubectl) -> bool:
+    return bool(kubectl("get", "crd", _KSERVE, "--ignore-not-found", "-o", "name").strip())
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
