@@ -203,6 +203,8 @@ def _string(value: Any) -> str:
 
 
 def _day(value: Any) -> float:
+    if value == "":
+        return math.nan
     # pandas takes words such as `now` for dates too.
     if not (_YEAR.match(value) if isinstance(value, str) else isinstance(value, (np.datetime64, date))):
         raise _Bad("a date as ISO 8601 has it, for instance 2024-05-31")

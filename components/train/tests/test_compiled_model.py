@@ -225,6 +225,7 @@ def test_a_row_that_is_not_of_the_signature_is_told_and_the_others_are_answered(
         ({"girth": ABSENT}, {"girth": None}),
         ({"height": True}, {"height": 1}),
         ({"note": ABSENT}, {"note": ""}),
+        ({"seen": ""}, {"seen": None}),
         ({"bark": 3}, {"bark": "3"}),
         ({"bark": 3.0}, {"bark": "3"}),
         ({"bark": True}, {"bark": "true"}),
