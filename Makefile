@@ -74,7 +74,7 @@ ui: $(RUN)  ## Opens MLflow on the tracked runs: make ui PORT=5000
 	@$(BIN)/python -m tabpipe ui --port $(PORT)
 
 test: $(TEST)  ## Runs the tests: make test ARGS="-k train"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-docker: $(TEST)  ## Runs the tests that need a Docker engine; builds the images first
 	@$(BIN)/python -m pytest -m docker $(ARGS)
@@ -107,6 +107,9 @@ pictures: $(RUN)  ## Draws the README's pictures anew (needs Chromium)
 	  file://$(CURDIR)/output/pictures/music_genres/latest/reports/check_data.html 2>/dev/null
 	@chromium --headless --no-sandbox --hide-scrollbars --window-size=1180,1080 --screenshot=docs/images/promote.png \
 	  file://$(CURDIR)/output/pictures/music_genres/latest/reports/promote.html 2>/dev/null
+	@TABPIPE_HOME=output/pictures $(BIN)/python -m tabpipe serve music_genres --port 8765 > /dev/null 2>&1 & serving=$$!; \
+	  until $(BIN)/python -c 'import urllib.request as u; u.urlopen("http://127.0.0.1:8765/readyz")' 2>/dev/null; do sleep 1; done; \
+	  $(BIN)/python -m images.server.tests.picture http://127.0.0.1:8765/ docs/images/form.png; kill $$serving; wait $$serving || true
 	@rm -rf output/pictures
 
 clean:  ## Removes the environment and everything that runs have made

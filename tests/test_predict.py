@@ -13,10 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.common.batch import Wanted, open_table, predict_table
-from components.common.batch.missing import MISSING
 from components.common.errors import Refusal
 from components.common.inference import load_predictor
-from components.download.csv_types import MISSING as TRAINED_MISSING
 from tests.conftest import ROOT, command_line, real_table
 
 SIZES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
@@ -65,10 +63,6 @@ def flowers(rows=60, seed=0):
 def answer(predictor, path, out, rejects=None, rows=16, **wanted):
     with open_table(path, rows) as table:
         return predict_table(predictor, table, out, Wanted(version="v0", **wanted), rejects=rejects)
-
-
-def test_missing_values_are_spelt_as_in_training():
-    assert sorted(MISSING) == sorted(TRAINED_MISSING)
 
 
 @pytest.mark.parametrize("name", ["in.csv", "in.jsonl", "in.parquet"])

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.common.errors import Refusal
+from components.common.missing import MISSING
 from components.download.csv_faults import first_fault
-from components.download.csv_types import MISSING, Type, typed
+from components.download.csv_types import Type, typed
 from components.download.parquet_out import check_names, grouped, parquet_out
 from components.download.text_stream import TextStream
 
@@ -132,7 +133,7 @@ def _blocks(
             parse_options=pcsv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=pcsv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
-                null_values=MISSING,
+                null_values=list(MISSING),
                 strings_can_be_null=True,
                 check_utf8=False,
             ),

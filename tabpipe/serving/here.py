@@ -38,8 +38,8 @@ def serve_here(wanted: Wanted, port: int) -> int:
     with _ended(server):
         url = f"http://{_reached(host)}:{port}"
         until_ready(url, lambda: _ending(server))
-        tell(wanted, url)
         try:
+            tell(wanted, url)
             return server.wait()
         except KeyboardInterrupt:  # that is how it is meant to end
             return 0

@@ -53,7 +53,8 @@ def wanted(config: str, overrides: Sequence[str], model: str = "") -> Wanted:
         address = aliased + "champion"
         shown = f"{name} {_in_registry(registry, name) if registry else _in_store(name)}"
     environment = variables_of(case.serve, address, aliased + "challenger", str(home() / "requests"))
-    environment |= {f"{PREFIX}NAME": name, f"{PREFIX}DRAIN": "0"}  # nothing here sends requests to another server
+    # Nobody here has to learn that requests go elsewhere, but a client may be just sending one.
+    environment |= {f"{PREFIX}NAME": name, f"{PREFIX}DRAIN": "1"}
     environment |= {key: value for key, value in os.environ.items() if key.startswith(PREFIX)}
     environment |= {"TABPIPE_ARTIFACTS": default_url(), "TABPIPE_HOME": str(home())}
     if registry:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from components.common.batch.chunks import Chunk, Faulty
-from components.common.batch.missing import MISSING
 from components.common.errors import Refusal
+from components.common.missing import MISSING
 
 if TYPE_CHECKING:
     import pyarrow as pa

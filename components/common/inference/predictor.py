@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from components.common.inference.estimators import Estimator, Fitted, load_compi
 from components.common.inference.features import Features
 from components.common.inference.fitted import Whole, load_fitted
 from components.common.inference.plans import FOLDER, Plan, plan_of_pipeline, read_plan
-from components.common.inference.values import Fault, Values, typed
+from components.common.inference.values import Fault, Values, as_trained, typed
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -57,6 +57,7 @@ class Predictor:
         self.path, self.why, self.example = path, why, example
         self._features, self._estimator = features, estimator
         self._needed = [name for name in plan.columns if name not in plan.optional]
+        self._categories = {name: frozenset(values) for name, values in plan.choices.items()}
         self._labels = None if plan.classes is None else np.array(plan.classes, dtype=object)
 
     def answer(self, columns: Mapping[str, Values], rows: int, texts: bool = False) -> Answered:
@@ -74,6 +75,8 @@ class Predictor:
         for name in self._needed:
             if name not in columns:
                 raise self._absent(columns)
+        if texts:
+            columns = {**columns, **{name: as_trained(columns[name], known) for name, known in self._known(columns)}}
         values, faults = typed(columns, self.columns, self.optional, rows, texts)
         kept: np.ndarray | None = None
         if faults:
@@ -95,6 +98,9 @@ class Predictor:
             found, probabilities = self._estimator.answer(matrix) if len(matrix) else _nothing(self.classes)
         predicted = found if self._labels is None else self._labels[found]
         return Answered(np.arange(rows) if kept is None else kept, predicted, probabilities, faults, unknown)
+
+    def _known(self, columns: Mapping[str, Values]) -> Iterator[tuple[str, frozenset[str]]]:
+        return ((name, known) for name, known in self._categories.items() if name in columns)
 
     def _fit(self, matrix: np.ndarray) -> bool:
         """Whether all features are ordinary numbers, which the estimator takes; true of nearly all requests."""

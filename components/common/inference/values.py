@@ -226,6 +226,26 @@ def _read(values: Values, kind: Kind) -> Values:
     return [None if v is None or v == "" else float(v) if _NUMBER.fullmatch(v) else _word(v) for v in values]
 
 
+def as_trained(texts: Sequence[str], known: frozenset[str]) -> list[str]:
+    """Categories of a CSV, written as the training table wrote them.
+
+    There `True` was read as a boolean and 3.0 as a number where all values of the column were such; here one value
+    must do. Texts that are known as they stand stay.
+
+    Args:
+        texts: The cells.
+        known: The values that the column had in training.
+    """
+    return [v if v in known or not v else _otherwise(v, known) for v in texts]
+
+
+def _otherwise(text: str, known: frozenset[str]) -> str:
+    other = text.lower() if text.lower() in _WORDS else text
+    if _NUMBER.fullmatch(text) and math.isfinite(number := float(text)):
+        other = _string(number)
+    return other if other in known else text
+
+
 def _word(text: str) -> Any:
     return _WORDS.get(text.strip().lower(), text)
 

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.common.errors import Refusal
+from components.common.missing import MISSING
 from components.common.tables import read_table
 from components.download import parquet_out
-from components.download.csv_types import MISSING
 from components.download.download import download_file
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -1,8 +1,10 @@
 """Compiled models answer as scikit-learn does, and serve only where they do."""
 
+import io
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from components.common.inference import ABSENT, load_predictor
@@ -10,7 +12,7 @@ from components.common.inference.estimators import FOREST
 from components.common.saved_models import load
 from components.common.scoring import Answers, ask
 from components.train.compiling import compile_model
-from components.train.tests.trees import trees
+from components.train.tests.trees import section, trees
 from components.train.train import train_file
 
 LINEAR = {"model": "linear"}
@@ -170,8 +172,6 @@ def test_a_damaged_compiled_model_is_refused(trained, damage):
 
 @pytest.fixture(name="asked", scope="module")
 def asked_model(tmp_path_factory):
-    from components.train.tests.trees import section
-
     folder = tmp_path_factory.mktemp("asked")
     trees().to_parquet(folder / "train")
     trees(rows=120, seed=1).to_parquet(folder / "validation")
@@ -250,6 +250,25 @@ def test_texts_of_a_csv_are_read_as_the_kinds_of_their_columns(asked):
     for bad in ("1_000", "inf", "nan", "1e400", "12,5", "0x10"):
         (fault,) = asked.answer({**texts, "height": ["3", bad, "3"]}, 3, texts=True).faults
         assert (fault.row, fault.column, fault.value) == (1, "height", float("inf") if bad == "1e400" else bad)
+
+
+def test_categories_of_a_csv_are_known_however_the_training_table_wrote_them(tmp_path):
+    table, held_out = trees(), trees(rows=120, seed=1)
+    for one in (table, held_out):
+        one["bark"] = one["bark"].map({"ash": 1.0, "oak": 2.0, "yew": 3.0})  # whole numbers, some missing
+        one["place"] = one["place"] == "hill"
+    table.to_parquet(tmp_path / "train")
+    held_out.to_parquet(tmp_path / "validation")
+    names = [str(tmp_path / name) for name in ("train", "validation", "model", "report.html")]
+    train_file(section("classification").model_dump(), *names)
+    predictor = load_predictor(tmp_path / "model")
+    assert predictor.choices == {"bark": ["1", "2", "3"], "place": ["false", "true"]}
+    lines = pd.read_csv(io.StringIO(held_out.to_csv(index=False)), dtype=str, keep_default_na=False)
+    assert "2.0" in set(lines["bark"]) and "True" in set(lines["place"])
+    texts = {name: lines[name].tolist() for name in predictor.columns}
+    found = predictor.answer(texts, len(lines), texts=True)
+    assert (found.predicted == predictor.answer(_columns(predictor, held_out), len(lines)).predicted).all()
+    assert not found.unknown
 
 
 def test_unknown_categories_are_served_and_counted(asked):

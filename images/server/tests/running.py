@@ -39,13 +39,16 @@ class Running:
 
 
 @contextmanager
-def running(model: Path, folder: Path, **variables) -> Iterator[Running]:
-    """Runs the server until it is ready, and ends it after."""
+def running(
+    model: Path | str, folder: Path, environment: dict[str, str] | None = None, **variables
+) -> Iterator[Running]:
+    """Runs the server until it is ready, and ends it after; `environment` has what is not the server's own."""
     folder.mkdir(parents=True, exist_ok=True)
     given = {"model": model, "name": "trees", "port": 0, "cache": folder / "cache", "drain": 0} | variables
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TABPIPE_", "MLFLOW_"))}
     kept["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "images" / "server")])
     kept |= {f"TABPIPE_SERVE_{name.upper()}": str(value) for name, value in given.items()}
+    kept |= environment or {}
     log = folder / "server.log"
     with log.open("wb") as out:
         process = subprocess.Popen([sys.executable, "-m", "tabpipe_server"], env=kept, stdout=out, stderr=out)

@@ -21,4 +21,4 @@ MISSING = (
     "nan",
     "null",
 )
-"""The same as the step download knows, so that a table means the same to the model as it did in training."""
+"""The same as pandas.read_csv has; in training and in predictions, so that a table means the same to both."""
