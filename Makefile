@@ -123,8 +123,17 @@ $(BIN)/uv: requirements/uv.lock
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "This Python cannot make environments; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
 
+# `tabpipe` is a command of the environment, though the project is not installed in it: it runs the code beside it.
+define LAUNCHER
+#!/bin/sh
+bin=$$(cd "$$(dirname "$$0")" && pwd)
+PYTHONPATH="$${bin%/*/*}$${PYTHONPATH:+:$$PYTHONPATH}" exec "$$bin/python" -m tabpipe "$$@"
+endef
+export LAUNCHER
+
 $(RUN): requirements/run.lock | $(BIN)/uv
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements/run.lock -r requirements/uv.lock
+	@echo "$$LAUNCHER" > $(BIN)/tabpipe && chmod +x $(BIN)/tabpipe
 	@touch $@
 
 $(TEST): requirements/test.lock $(RUN)

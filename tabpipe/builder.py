@@ -16,18 +16,10 @@ from typing import Any
 
 from components.common.errors import Refusal
 from components.common.sources import redact
+from tabpipe.environment import PROXIES
 from tabpipe.images import BASE, ROOT, SERVER, WITH_IMAGE, files_of, folder_of, image_of, image_of_folder, sources_in
 
-_PASSED_ON = (
-    "PIP_INDEX_URL",
-    "PIP_EXTRA_INDEX_URL",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-)
+_PASSED_ON = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", *PROXIES)
 """Variables that the stage which installs packages gets; none of them is part of the image."""
 
 

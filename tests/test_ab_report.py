@@ -14,9 +14,10 @@ from components.common.scores import classification_scores, regression_scores
 from components.common.scoring import Answers
 from tabpipe.cli import main
 from tabpipe.serving.ab_checks import chance_of_split
-from tabpipe.serving.ab_compare import FEWEST, interval
-from tabpipe.serving.ab_report import moment_of
+from tabpipe.serving.ab_compare import FEWEST, Comparison, Side, interval
+from tabpipe.serving.ab_report import moment_of, told_first
 from tabpipe.serving.ab_scores import tally
+from tabpipe.serving.ab_words import sentence
 
 START = datetime(2026, 3, 1, 23, 0, tzinfo=UTC)
 CLASSES = ["apple", "melon", "plum"]
@@ -394,3 +395,23 @@ def test_a_wrong_place_is_refused(tmp_path):
 
     with pytest.raises(Refusal, match="no place of a log"):
         opened("gs://bucket/log")
+
+
+def _comparison(kind, better, difference, versions=("v1", "v2")):
+    sides = [Side(version, 900, 900, 0.7) for version in versions]
+    span = (difference - 0.02, difference + 0.02)
+    return Comparison(kind, *sides, "2026-03-01", "2026-03-02", difference, span, 2000, better)
+
+
+def test_a_decided_comparison_of_the_newest_pair_is_told_first():
+    undecided, decided = _comparison("split", "neither", 0.001), _comparison("paired", "champion", -0.05)
+    older = _comparison("paired", "challenger", 0.09, ("v0", "v1"))
+    assert told_first([undecided, decided, older]) is decided
+    assert told_first([undecided, older]) is undecided
+
+
+def test_a_worse_challenger_is_called_worse():
+    words = sentence(_comparison("paired", "champion", -0.05), "accuracy", 0.95)
+    assert words.startswith(
+        "The champion (v1) is better: the challenger has accuracy 0.7000 against 0.7000 (worse by 0.0500;"
+    )

@@ -229,3 +229,27 @@ def test_the_image_has_what_models_and_stores_need_and_starts_as_nobody():
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "10001 None None"
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("artifact://iris.model:v77", "iris.model has no version v77"),
+        ("iris@v77", "iris.model has no version v77"),
+        ("irsi@champion", "irsi has no champion yet"),
+        ("models:/irsi@champion", "irsi has no champion yet"),
+        ("models:/iris/77", "there is no such model"),
+        ("models:iris", "names no model of a registry"),
+        ("/nope", "no saved model"),
+    ],
+)
+def test_a_model_that_is_not_there_is_told_at_once(home, model, said):
+    done = command_line("serve", "iris", "--model", model, env={"TABPIPE_HOME": str(home)}, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_a_model_is_named_as_people_name_it_and_a_challenger_is_told(home):
+    with Serving(home, "--model", "iris@v0", "serve.challenger.shadow=true") as server:
+        assert server.said.startswith("iris v0 (artifact://iris.model:v0) is served at")
+        assert "challenger there is none yet; once there is, it is asked everything in the shadow" in server.said

@@ -14,22 +14,14 @@ from typing import TYPE_CHECKING, Any
 from components.common.errors import Refusal
 from components.common.tracking import SPOOL
 from tabpipe.engines.kfp_light import local
+from tabpipe.environment import PROXIES
 
 if TYPE_CHECKING:
     from tabpipe.engines.local import Execution
 
 from kfp.local import docker_task_handler, status  # isort: skip  # after kfp_light
 
-_PASSED_ON = (
-    "AWS_",
-    "TABPIPE_ARTIFACTS",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-)
+_PASSED_ON = ("AWS_", "TABPIPE_ARTIFACTS", *PROXIES)
 """Variables of this process, or their beginnings, that steps get: where stores are and how to reach them."""
 
 

@@ -43,7 +43,7 @@ def report_command(options: argparse.Namespace) -> int:
         "task": found.task,
         "metric": metric,
         "confidence": options.confidence,
-        "better": compared[0].better if compared else None,
+        "better": told_first(compared).better if compared else None,
         "sentence": _sentence(found, compared, metric, options.confidence),
         "warnings": warnings(found, compared, options.fraction),
         "models": models(found, metric),
@@ -134,9 +134,17 @@ def models(found: Joined, metric: str) -> list[dict[str, Any]]:
     return listed
 
 
+def told_first(compared: list[Comparison]) -> Comparison:
+    """What the sentence speaks of: the newest pair of versions, and of its comparisons one that is decided."""
+    newest = compared[0]
+    pair = (newest.champion.version, newest.challenger.version)
+    same = [one for one in compared if (one.champion.version, one.challenger.version) == pair]
+    return next((one for one in same if one.better in ("champion", "challenger")), newest)
+
+
 def _sentence(found: Joined, compared: list[Comparison], metric: str, confidence: float) -> str:
     if compared:
-        return sentence(compared[0], metric, confidence)
+        return sentence(told_first(compared), metric, confidence)
     roles = set(found.logged["role"])
     for role in ("challenger", "champion"):
         if role not in roles:

@@ -23,7 +23,7 @@ COUNTS = {
 
 def sentence(one: Comparison, metric: str, confidence: float) -> str:
     """What a comparison says."""
-    scores = f"{metric} {one.challenger.score:.4g} against {one.champion.score:.4g}"
+    scores = f"{metric} {one.challenger.score:.4f} against {one.champion.score:.4f}"
     if one.better == "too few":
         few = min(one.champion.keys, one.challenger.keys)
         return (
@@ -31,7 +31,9 @@ def sentence(one: Comparison, metric: str, confidence: float) -> str:
             f"{FEWEST} of each are the least."
         )
     low, high = one.interval or (0.0, 0.0)
-    span = f"better by {one.difference:+.4g}, {100 * confidence:.4g} % interval {low:+.4g} to {high:+.4g}"
+    word = "better" if one.difference >= 0 else "worse"
+    interval = f"{100 * confidence:.4g} % interval of how much better: {low:+.4f} to {high:+.4f}"
+    span = f"{word} by {abs(one.difference):.4f}; {interval}"
     rows = (
         f"on {one.champion.rows:,} rows that both answered"
         if one.kind == "paired"

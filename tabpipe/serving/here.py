@@ -48,6 +48,8 @@ def serve_here(wanted: Wanted, port: int) -> int:
 def tell(wanted: Wanted, url: str) -> None:
     """Says what is served where, and how to ask it."""
     lines = [f"{wanted.shown} ({wanted.model}) is served at {url}  (Ctrl-C ends it)"]
+    if wanted.beside:
+        lines.append(f"  challenger {wanted.beside}")
     lines += how_to_ask(url, bool(wanted.environment.get(f"{PREFIX}API_KEY")))
     if log := wanted.environment.get(f"{PREFIX}LOG"):
         lines.append(f"  the log   {log}")

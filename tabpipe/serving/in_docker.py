@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from components.common.errors import Refusal
+from tabpipe.environment import PROXIES
 from tabpipe.serving.asking import until_ready
 from tabpipe.serving.here import refuse_taken, tell
 from tabpipe.serving.variables import PREFIX, seconds_to_end
@@ -16,16 +17,7 @@ from tabpipe.serving.wanted import Wanted
 
 _INSIDE = 8000
 """The port in the container."""
-_PASSED_ON = (
-    "AWS_",
-    "MLFLOW_TRACKING_",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-)
+_PASSED_ON = ("AWS_", "MLFLOW_TRACKING_", *PROXIES)
 """Variables of this process, or their beginnings, by which the server reaches a registry or a store."""
 
 
@@ -66,6 +58,13 @@ def container(wanted: Wanted, port: int, image: str) -> tuple[list[str], dict[st
     """The command that starts the container, and its environment; no value of a variable stands in the command."""
     inside = {**wanted.environment, f"{PREFIX}CACHE": "/cache"}
     inside.pop("TABPIPE_HOME", None)
+    if inside.get("MLFLOW_TRACKING_URI", "").startswith("sqlite:"):
+        raise Refusal(
+            "a container does not reach the registry of this machine, which is a file",
+            where="--model",
+            value=wanted.model,
+            mend="name it in the artifact store: USE_CASE@ALIAS or USE_CASE@v3",
+        )
     mounts: list[str] = []
     store = inside["TABPIPE_ARTIFACTS"].removeprefix("file://")
     if "://" not in store and Path(store).is_dir():

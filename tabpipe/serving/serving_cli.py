@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
         "--model",
         default="",
         metavar="ADDRESS",
-        help="another model: models:/NAME@ALIAS, models:/NAME/3, artifact://NAME.model:ALIAS, or a folder",
+        help="another model: USE_CASE@ALIAS, USE_CASE@v3, models:/NAME@ALIAS, models:/NAME/3, or a folder",
     )
     serve.set_defaults(command=_serve)
 

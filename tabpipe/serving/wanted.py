@@ -9,6 +9,7 @@ from pathlib import Path
 
 from components.common.errors import Refusal
 from components.common.sections.serve import Serve
+from tabpipe.serving.named import Model, of_folder, of_registry, of_store
 from tabpipe.serving.variables import PREFIX, variables_of
 
 
@@ -24,6 +25,8 @@ class Wanted:
     """The address of its model."""
     shown: str
     """The model as people know it: `iris v3`."""
+    beside: str
+    """What the challenger does, in words; empty where it does nothing."""
     environment: dict[str, str]
     """All that the server is told by variables."""
 
@@ -34,10 +37,10 @@ def wanted(config: str, overrides: Sequence[str], model: str = "") -> Wanted:
     Args:
         config: A use case under config/, or a YAML file.
         overrides: `dotted.name=value`.
-        model: The address of another model than the champion.
+        model: Another model than the champion: an address, USE_CASE@ALIAS, USE_CASE@v3, or a folder.
 
     Raises:
-        Refusal: There is no champion yet, or no store that could be asked for it.
+        Refusal: There is no such model, or no store that could be asked for it.
     """
     from components.common.artifacts import default_url
     from tabpipe.config import find_config, load
@@ -45,69 +48,51 @@ def wanted(config: str, overrides: Sequence[str], model: str = "") -> Wanted:
     from tabpipe.workspace import home
 
     case, name = load(config, list(overrides)), find_config(config).stem
-    registry = tracking_uri() if tracking_uri().startswith(("http://", "https://")) else ""
-    aliased = f"models:/{name}@" if registry else f"artifact://{name}.model:"
-    if model:
-        address, shown = _address(model), model
-    else:
-        address = aliased + "champion"
-        shown = f"{name} {_in_registry(registry, name) if registry else _in_store(name)}"
-    environment = variables_of(case.serve, address, aliased + "challenger", str(home() / "requests"))
+    registry = tracking_uri()
+    remote = registry.startswith(("http://", "https://"))
+    found = _named(model, registry) if model else _champion(name, registry if remote else "")
+    challenger = (f"models:/{name}@" if remote else f"artifact://{name}.model:") + "challenger"
+    environment = variables_of(case.serve, found.address, challenger, str(home() / "requests"))
     # Nobody here has to learn that requests go elsewhere, but a client may be just sending one.
     environment |= {f"{PREFIX}NAME": name, f"{PREFIX}DRAIN": "1"}
     environment |= {key: value for key, value in os.environ.items() if key.startswith(PREFIX)}
     environment |= {"TABPIPE_ARTIFACTS": default_url(), "TABPIPE_HOME": str(home())}
-    if registry:
+    if remote or found.address.startswith("models:"):
         environment["MLFLOW_TRACKING_URI"] = registry
-    return Wanted(name, case.serve, address, shown, environment)
+    beside = _beside(case.serve, name, registry if remote else "")
+    return Wanted(name, case.serve, found.address, found.shown, beside, environment)
 
 
-def _address(model: str) -> str:
-    """The address of a model that a person has named: a path is one from here, not from where the server starts."""
-    return model if model.startswith(("models:", "artifact:")) else str(Path(model).absolute())
+def _champion(name: str, registry: str) -> Model:
+    """The champion: of MLflow's registry where that is a server, else of the artifact store."""
+    if registry:
+        return of_registry(f"models:/{name}@champion", registry)
+    return of_store(name, "champion")
 
 
-def _in_store(name: str) -> str:
-    """The champion's version in the artifact store."""
-    from components.common.artifacts import open_store
-    from components.common.registry import standing
-
-    store = open_store()
-    champion = standing(store, name).champion
-    if champion is None:
-        raise _none(name, store.place.shown)
-    return f"v{champion.number}"
-
-
-def _in_registry(registry: str, name: str) -> str:
-    """The champion's version in MLflow's registry."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-    from requests.exceptions import RequestException
-
-    from components.common.sources import redact
-    from tabpipe.environment import environment
-    from tabpipe.tracker import QUICK
-
-    try:
-        with environment(QUICK):
-            return f"v{MlflowClient(registry, registry).get_model_version_by_alias(name, 'champion').version}"
-    except (MlflowException, RequestException) as error:
-        code = getattr(error, "error_code", "")
-        if code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise _none(name, redact(registry)) from None
-        raise Refusal(
-            f"MLflow does not answer: {str(error).splitlines()[0][:300]}",
-            where="MLFLOW_TRACKING_URI",
-            value=redact(registry),
-            mend=f"start it; or, without it: --model artifact://{name}.model:champion",
-        ) from None
+def _named(model: str, registry: str) -> Model:
+    """The model that a person has named; a path is one from here, not from where the server starts."""
+    if model.startswith("models:"):
+        return of_registry(model, registry)
+    if model.startswith("artifact://"):
+        name, _, which = model.removeprefix("artifact://").partition(":")
+        return of_store(name.removesuffix(".model"), which or "champion")
+    if "@" in model and os.sep not in model and not Path(model).exists():
+        name, _, which = model.partition("@")
+        return of_store(name, which)
+    return of_folder(Path(model).absolute())
 
 
-def _none(name: str, place: str) -> Refusal:
-    return Refusal(
-        f"{name} has no champion yet",
-        where=place,
-        mend=f"make run CONFIG={name} trains one, tabpipe models promote {name} vN makes one of those that are there",
+def _beside(serve: Serve, name: str, registry: str) -> str:
+    """What the challenger does beside the champion, and whether there is one yet."""
+    asked = serve.challenger
+    if not (asked.shadow or asked.fraction):
+        return ""
+    does = (
+        "is asked everything in the shadow" if asked.shadow else f"answers {100 * asked.fraction:g} % of request keys"
     )
+    try:
+        found = of_registry(f"models:/{name}@challenger", registry) if registry else of_store(name, "challenger")
+        return f"{found.shown} {does}"
+    except Refusal:
+        return f"there is none yet; once there is, it {does} (tabpipe models promote {name} vN --as challenger)"

@@ -10,7 +10,7 @@ from components.common.sources import redact
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
 _SECRET = re.compile(r"secret|passw|pwd|token|api_?key|access_key|credential", re.IGNORECASE)
-_A_PATH = re.compile(r"_(FILE|PATH|DIR|URL|URI)$", re.IGNORECASE)
+_A_PATH = re.compile(r"_(FILE|PATH|DIR|URL|URI)$|^(OLD)?PWD$", re.IGNORECASE)
 _SHORTEST = 4
 """A shorter value may stand anywhere by chance."""
 

@@ -1,0 +1,116 @@
+"""Models by their addresses, looked at before a server is started on them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.common.errors import Refusal
+from components.common.sources import redact
+
+_REGISTERED = re.compile(r"models:/([^/@]+)(?:@([^/@]+)|/([0-9]+))")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that is there."""
+
+    address: str
+    """Where the server is to look for it, again and again."""
+    shown: str
+    """As people know it: `iris v3`."""
+
+
+def of_store(name: str, which: str) -> Model:
+    """A model of the artifact store.
+
+    Args:
+        name: The use case.
+        which: An alias, or vN.
+
+    Raises:
+        Refusal: There is none.
+    """
+    from components.common.artifacts import open_store
+    from components.common.batch.stored import version_of
+    from components.common.registry import model_name, standing
+
+    store = open_store()
+    if which == "champion" and standing(store, name).champion is None:
+        raise _no_champion(name, store.place.shown)
+    version = version_of(store, name, which)
+    return Model(f"artifact://{model_name(name)}:{which}", f"{name} v{version.number}")
+
+
+def of_registry(address: str, registry: str) -> Model:
+    """A model of MLflow's registry.
+
+    Args:
+        address: `models:/NAME@ALIAS` or `models:/NAME/VERSION`.
+        registry: Where the registry is.
+
+    Raises:
+        Refusal: There is none, or the registry does not answer.
+    """
+    match = _REGISTERED.fullmatch(address)
+    if match is None:
+        raise Refusal(
+            "this names no model of a registry",
+            where="--model",
+            value=address,
+            rule="models:/NAME@ALIAS or models:/NAME/VERSION",
+        )
+    name, alias, number = match.groups()
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
+
+    from tabpipe.environment import environment
+    from tabpipe.tracker import QUICK
+
+    try:
+        with environment(QUICK):
+            client = MlflowClient(registry, registry)
+            found = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
+    except (MlflowException, RequestException) as error:
+        if getattr(error, "error_code", "") not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise Refusal(
+                f"MLflow does not answer: {str(error).splitlines()[0][:300]}",
+                where="MLFLOW_TRACKING_URI",
+                value=redact(registry),
+                mend=f"start it; or, without it: --model artifact://{name}.model:champion",
+            ) from None
+        if alias == "champion":
+            raise _no_champion(name, redact(registry)) from None
+        raise Refusal(
+            "there is no such model", where=redact(registry), value=address, mend=f"tabpipe models list {name}"
+        ) from None
+    return Model(address, f"{name} v{found.version}")
+
+
+def of_folder(folder: Path) -> Model:
+    """A model's folder.
+
+    Raises:
+        Refusal: It is none.
+    """
+    if not (folder / "MLmodel").is_file():
+        raise Refusal(
+            "no saved model",
+            where="--model",
+            value=str(folder),
+            rule="a model's folder, USE_CASE@ALIAS, USE_CASE@v3, artifact://NAME.model:ALIAS, models:/NAME@ALIAS or "
+            "models:/NAME/3",
+        )
+    return Model(str(folder), f"the model in {folder}")
+
+
+def _no_champion(name: str, place: str) -> Refusal:
+    return Refusal(
+        f"{name} has no champion yet",
+        where=place,
+        mend=f"make run CONFIG={name} trains one, tabpipe models promote {name} vN makes one of those that are there",
+    )
