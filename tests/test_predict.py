@@ -60,9 +60,9 @@ def flowers(rows=60, seed=0):
     return table
 
 
-def answer(predictor, path, out, rejects=None, rows=16, **wanted):
+def answer(predictor, path, out, rejects=None, rows=16, form=None, **wanted):
     with open_table(path, rows) as table:
-        return predict_table(predictor, table, out, Wanted(version="v0", **wanted), rejects=rejects)
+        return predict_table(predictor, table, out, Wanted(version="v0", **wanted), rejects=rejects, form=form)
 
 
 @pytest.mark.parametrize("name", ["in.csv", "in.jsonl", "in.parquet"])
@@ -329,3 +329,25 @@ def test_a_parquet_of_pandas_with_its_index_and_odd_types_is_read(tmp_path, pred
     found = pd.read_parquet(tmp_path / "out.parquet")
     assert list(found)[:3] == ["id", "tags", "at"] and found["id"].tolist() == frame["id"].tolist()
     assert pd.read_csv(tmp_path / "out.csv")["tags"].tolist() == ['["a", "b"]'] * 9
+
+
+def test_what_is_no_file_is_not_written_over(tmp_path, predictor):
+    flowers().to_csv(tmp_path / "in.csv", index=False)
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    for out, said in ((pipe, "a device or a pipe"), (tmp_path, "a folder")):
+        with pytest.raises(Refusal, match=said):
+            answer(predictor, tmp_path / "in.csv", out, form="csv")
+    assert pipe.is_fifo() and not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("out", ["out.csv", "out.jsonl"])
+def test_texts_that_utf_8_has_not_are_no_traceback(tmp_path, predictor, out):
+    row = dict.fromkeys(SIZES, 1.0)
+    lines = [json.dumps({"id": "\ud800", **row}), json.dumps({"id": "a", **row})]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    try:
+        assert answer(predictor, tmp_path / "in.jsonl", tmp_path / out).answered == 2
+    except Refusal as refusal:
+        assert "can be neither read nor written" in str(refusal)
+        assert not (tmp_path / out).exists()

@@ -21,6 +21,8 @@ _SHOWN = 5
 _PAUSE = 2.0
 """Seconds between two words about how far it is."""
 
+_MOST_AT_ONCE = 10_000_000
+
 
 def predict(options: argparse.Namespace) -> int:
     """Lets a model answer a table; returns the exit code: 0 done, 1 too many rows were refused."""
@@ -30,8 +32,9 @@ def predict(options: argparse.Namespace) -> int:
     form = options.to or format_named(options.out)
     rejects = options.rejects or _beside(options.out)
     _refuse_same(options, rejects)
-    if options.chunk < 1:
-        raise Refusal("not a number of rows", where="--chunk", value=options.chunk, rule="at least 1")
+    if not 1 <= options.chunk <= _MOST_AT_ONCE:
+        rule = f"1 to {_MOST_AT_ONCE:,}"
+        raise Refusal("not a number of rows", where="--chunk", value=options.chunk, rule=rule)
     with placed(options):
         model = find_model(options.model, options.store)
 

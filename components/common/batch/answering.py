@@ -16,7 +16,7 @@ from components.common.batch.reading import Table
 from components.common.batch.rejects import Rejects
 from components.common.batch.tally import Tally, most_refused, percentage
 from components.common.batch.writing import Writer
-from components.common.errors import Refusal, nearest
+from components.common.errors import Refusal, nearest, shorten
 from components.common.inference.values import ABSENT
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def predict_table(
         Refusal: The table lacks a column that the model needs, or cannot be read to its end. Then nothing is written.
         TooManyRefused: More of its rows are refused than may be. Then only these are written.
     """
+    import pyarrow as pa
+
     limit = most_refused(wanted.max_rejects) if wanted.max_rejects else None
     _refuse_absent(predictor, table)
     names = _kept_names(predictor, table, wanted)
@@ -93,6 +95,13 @@ def predict_table(
         refused.commit()
         _refuse_too_many(tally, limit, table.where, rejects)
         writer.commit()
+    except (UnicodeError, OverflowError, pa.ArrowException) as error:
+        raise Refusal(
+            f"a value can be neither read nor written: {shorten(str(error))}",
+            where=table.where,
+            rule="UTF-8 texts, dates from year 1 to 9999, types that the output has",
+            mend="--keep none leaves out columns that only go along; parquet takes most types",
+        ) from None
     finally:
         writer.discard()
         refused.discard()

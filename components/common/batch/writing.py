@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from components.common.batch.reading import ENDINGS, STREAM
-from components.common.errors import Refusal
+from components.common.errors import Refusal, no_space
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,6 +43,17 @@ def format_named(name: str) -> Format:
             rule="predictions are written as .csv, .jsonl (both also with .gz) or .parquet",
         )
     return form
+
+
+def refuse_no_file(path: str) -> None:
+    """Refuses to write over what is no plain file: a folder, a device, a pipe would be lost.
+
+    Raises:
+        Refusal: Something else is there.
+    """
+    if path != STREAM and Path(path).exists() and not Path(path).is_file():
+        kind = "a folder" if Path(path).is_dir() else "a device or a pipe"
+        raise Refusal(f"this is {kind}", where=path, rule="a file, which is written anew", mend="- is standard output")
 
 
 class Writer:
@@ -74,7 +85,7 @@ class Writer:
         batch = pa.table(dict(columns))
         self.rows += batch.num_rows
         if self.form == "jsonl":
-            self._sink.write("".join(map(_line, batch.to_pylist())).encode())
+            self._sink.write(_encoded("".join(map(_line, batch.to_pylist()))))
             return
         if self._inner is None:
             self._schema = batch.schema
@@ -88,7 +99,7 @@ class Writer:
         if self._sink is None:
             self._open()
         self.rows += len(records)
-        self._sink.write("".join(map(_line, records)).encode())
+        self._sink.write(_encoded("".join(map(_line, records))))
 
     def commit(self) -> None:
         """Ends the file and gives it its name."""
@@ -111,11 +122,14 @@ class Writer:
         if self.path == STREAM:
             self._sink = sys.stdout.buffer
             return
+        refuse_no_file(self.path)
         try:
             Path(self.path).parent.mkdir(parents=True, exist_ok=True)
             self._sink = open(self._beside, "wb", buffering=1 << 20)  # noqa: SIM115  # `commit` or `discard` closes it
-        except PermissionError:
-            raise Refusal("it cannot be written (permission denied)", where=self.path) from None
+        except OSError as error:
+            if no_space(error):
+                raise
+            raise Refusal(f"it cannot be written ({(error.strerror or str(error)).lower()})", where=self.path) from None
         if self.path.lower().endswith(".gz"):
             # Without name and time, so that the same rows give the same bytes.
             self._file = self._sink
@@ -187,6 +201,11 @@ class _CsvRows:
         held = pa.BufferOutputStream()
         pcsv.write_csv(rows, held, pcsv.WriteOptions(include_header=False, quoting_style=style))
         return memoryview(held.getvalue())
+
+
+def _encoded(text: str) -> bytes:
+    """UTF-8; halves of surrogate pairs, which JSON may hold and UTF-8 may not, become question marks."""
+    return text.encode("utf-8", "replace")
 
 
 def _line(row: dict[str, Any]) -> str:

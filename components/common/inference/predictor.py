@@ -15,7 +15,7 @@ from components.common.inference.estimators import Estimator, Fitted, load_compi
 from components.common.inference.features import Features
 from components.common.inference.fitted import Whole, load_fitted
 from components.common.inference.plans import FOLDER, Plan, plan_of_pipeline, read_plan
-from components.common.inference.values import Fault, Values, as_trained, typed
+from components.common.inference.values import Fault, Typed, Values, as_trained, typed
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -88,7 +88,7 @@ class Predictor:
         else:
             matrix, unknown = self._features.make(values, rows)
             if not self._fit(matrix):
-                more = self._unfit(matrix, kept if kept is not None else np.arange(rows))
+                more = self._unfit(matrix, values, kept if kept is not None else np.arange(rows))
                 if more:
                     bad = {fault.row for fault in more}
                     before = kept if kept is not None else np.arange(rows)
@@ -109,8 +109,8 @@ class Predictor:
         top = np.abs(matrix).max()
         return bool(top <= (_LARGEST if self._estimator.single else np.inf) and top != np.inf)  # NaN is neither
 
-    def _unfit(self, matrix: np.ndarray, rows: np.ndarray) -> list[Fault]:
-        """The faults of rows with features that the estimator does not take."""
+    def _unfit(self, matrix: np.ndarray, values: Mapping[str, Typed], rows: np.ndarray) -> list[Fault]:
+        """The faults of rows with features that the estimator does not take, told by the columns that were asked."""
         missing = np.isnan(matrix)
         bad = np.abs(matrix) > (_LARGEST if self._estimator.single else np.finfo(np.float64).max)
         if not self._estimator.takes_missing:
@@ -118,9 +118,16 @@ class Predictor:
         faults = []
         for at in np.flatnonzero(bad.any(axis=1)):
             feature = int(bad[at].argmax())
-            rule = f"a size of at most {_LARGEST:.1e}" if not missing[at, feature] else "a value: this model needs one"
-            shown = None if missing[at, feature] else float(matrix[at, feature])
-            faults.append(Fault(int(rows[at]), self._features.origins[feature], shown, rule))
+            column = made = self._features.origins[feature]
+            while column in self._features.derive:
+                way = self._features.derive[column]
+                column = (way.get("join") or way.get("ratio") or way["difference"])[0]
+            rule = "a value: this model needs one" if missing[at, feature] else f"a size of at most {_LARGEST:.1e}"
+            if made != column:
+                rule += f" of {made}, which is made of it"
+            held = values[column]
+            shown = float(held[at]) if isinstance(held, np.ndarray) and not np.isnan(held[at]) else None
+            faults.append(Fault(int(rows[at]), column, shown, rule))
         return faults
 
     def _absent(self, columns: Mapping[str, Values]) -> Refusal:

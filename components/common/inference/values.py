@@ -45,9 +45,9 @@ _STRINGS = {str, _NONE}
 _WORDS = {"true": 1.0, "false": 0.0}
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?")
-_YEAR = re.compile(r"\d{4}")
+_YEAR = re.compile(r"\d{4}[0-9TWZtz:+\-., ]*", re.ASCII)
 _EPOCH = datetime(1970, 1, 1)
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+_NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _MICROSECONDS = 86_400_000_000
 
 
@@ -131,7 +131,7 @@ def _days(values: Values) -> np.ndarray | None:
         return None
     try:
         return np.array([math.nan if v is None else _moment(v) for v in values])
-    except ValueError:  # not written in one of the two usual ways, or there is no such day
+    except (ValueError, OverflowError):  # not written in one of the two usual ways, or there is no such day
         return None
 
 
@@ -161,7 +161,9 @@ def _value_by_value(
     """The slow way, for columns in which something is out of the ordinary."""
     found: list[Any] = []
     missing = None if kind in ("categorical", "text") else math.nan
-    for row, value in enumerate(values.tolist() if isinstance(values, np.ndarray) and kind != "date" else values):
+    # Of times, `tolist` would make whole numbers.
+    plain = values.tolist() if isinstance(values, np.ndarray) and values.dtype.kind not in "mM" else values
+    for row, value in enumerate(plain):
         try:
             if value is ABSENT:
                 if not optional:
@@ -179,7 +181,7 @@ def _value_by_value(
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, (bool, int, float, np.number, np.bool_)):
+    if not isinstance(value, np.timedelta64) and isinstance(value, (bool, int, float, np.number, np.bool_)):
         try:
             number = float(value)
         except OverflowError:
@@ -206,7 +208,7 @@ def _day(value: Any) -> float:
     if value == "":
         return math.nan
     # pandas takes words such as `now` for dates too.
-    if not (_YEAR.match(value) if isinstance(value, str) else isinstance(value, (np.datetime64, date))):
+    if not (_YEAR.fullmatch(value) if isinstance(value, str) else isinstance(value, (np.datetime64, date))):
         raise _Bad("a date as ISO 8601 has it, for instance 2024-05-31")
     import pandas as pd  # knows all of ISO 8601
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 
 import numpy as np
 import pandas as pd
@@ -197,6 +198,9 @@ def _rows(predictor, **cells):
         ({"height": [1]}, "a number"),
         ({"height": 10**400}, "a finite number"),
         ({"girth": 1e300}, "a size of at most 3.4e+38"),
+        ({"height": np.datetime64("2024-05-31T00:00:00.000000001")}, "a number"),
+        ({"height": np.timedelta64(3, "D")}, "a number"),
+        ({"seen": "2026-01-01T00:00:00\0"}, "a date as ISO 8601 has it"),
         ({"bark": ["grey"]}, "a string"),
         ({"note": {"a": 1}}, "a string"),
         ({"seen": "yesterday"}, "a date as ISO 8601 has it"),
@@ -212,6 +216,7 @@ def test_a_row_that_is_not_of_the_signature_is_told_and_the_others_are_answered(
     found = asked.answer(columns, 3)
     (fault,) = found.faults
     assert (fault.row, fault.column) == (1, next(iter(cells)))
+    assert fault.value == next(iter(cells.values())) or fault.value is None
     assert fault.rule.startswith(rule)
     assert found.kept.tolist() == [0, 2]
     alone = asked.answer({name: values[:1] for name, values in columns.items()}, 1)
@@ -232,6 +237,7 @@ def test_a_row_that_is_not_of_the_signature_is_told_and_the_others_are_answered(
         ({"seen": "2026-03-01T00:00:00Z"}, {"seen": "2026-03-01"}),
         ({"seen": "2026-03-01T02:00:00+02:00"}, {"seen": "2026-03-01"}),
         ({"seen": "20260301"}, {"seen": "2026-03-01"}),
+        ({"seen": "9999-12-31T23:59:59-01:00"}, {"seen": "9999-12-31"}),
         ({"seen": np.datetime64("2026-03-01")}, {"seen": "2026-03-01"}),
     ],
     ids=str,
@@ -269,6 +275,13 @@ def test_categories_of_a_csv_are_known_however_the_training_table_wrote_them(tmp
     found = predictor.answer(texts, len(lines), texts=True)
     assert (found.predicted == predictor.answer(_columns(predictor, held_out), len(lines)).predicted).all()
     assert not found.unknown
+
+
+def test_a_number_of_very_many_digits_is_refused_at_once(asked):
+    texts = {name: ["" if v is None else str(v) for v in values] for name, values in _rows(asked).items()}
+    begun = time.monotonic()
+    (fault,) = asked.answer({**texts, "height": ["3", "1" * 50_000 + "x", "3"]}, 3, texts=True).faults
+    assert fault.column == "height" and time.monotonic() - begun < 1
 
 
 def test_unknown_categories_are_served_and_counted(asked):

@@ -44,6 +44,7 @@ CODES: dict[int, dict[str, str]] = {
         "UNSUPPORTED_MEDIA_TYPE": "The content type is not one that is read.",
         "UNSUPPORTED_ENCODING": "The content encoding is not gzip or none.",
     },
+    431: {"HEADER_TOO_LARGE": "The request's line and headers are too large."},
     500: {"INTERNAL": "The server failed; its log has the trace under the request id."},
     503: {
         "TIMEOUT": "The answer took too long.",

@@ -142,4 +142,7 @@ def _shown(value: Any) -> Any:
 def _head(value: list | dict) -> str:
     """The beginning of a list or an object, without writing all of it."""
     few = value[:5] if isinstance(value, list) else dict(list(value.items())[:5])
-    return orjson.dumps(few, default=str).decode()[: _TEXT + 1]
+    try:
+        return orjson.dumps(few, default=str).decode()[: _TEXT + 1]
+    except TypeError:  # nested deeper than is written
+        return "[…]" if isinstance(value, list) else "{…}"

@@ -65,6 +65,8 @@ def _output_names(outputs: Any) -> list[str]:
                 value=outputs[at],
                 rule=f"{PREDICT}, and of a classification {PROBABILITIES}",
             )
+    if len(set(names)) < len(names):
+        raise bad("UNKNOWN_OUTPUT", "an output is asked for twice", where="outputs", rule="each output once")
     return names
 
 
@@ -109,7 +111,11 @@ def _checked(at: int, tensor: Any) -> tuple[str, list[int], str, list[Any]]:
     if type(name) is not str:
         raise bad("BAD_SHAPE", "the tensor has no name", where=where, value=name, rule=_INPUT)
     where = f"{where}, column {name}"
-    if type(shape) is not list or not shape or not all(type(size) is int and size >= 0 for size in shape):
+    if (
+        type(shape) is not list
+        or not 1 <= len(shape) <= 2
+        or not all(type(size) is int and size >= 0 for size in shape)
+    ):
         raise bad("BAD_SHAPE", "not valid", where=f"{where}, shape", value=shape, rule="[rows] or [rows, 1]")
     if type(datatype) is not str or datatype not in _TYPES:
         raise bad("BAD_DATATYPE", "not valid", where=f"{where}, datatype", value=datatype, rule=", ".join(_TYPES))

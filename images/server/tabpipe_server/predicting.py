@@ -159,7 +159,7 @@ class Predicting:
 
     def _check_key(self, headers: dict[bytes, bytes]) -> None:
         given = headers.get(b"x-api-key")
-        if given is None:
+        if not given:
             scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
             given = given.strip() if scheme.lower() == b"bearer" else b""
         if not hmac.compare_digest(given, self._key or b""):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,11 @@ KEEP_ALIVE = 75
 
 _PIECE = 16_384
 """Bytes that are parsed in one go: requests in them wait in memory as objects, what follows them only as bytes."""
+
+
+_HEAD = 65_536
+"""Bytes that a request's line and headers may have, give or take a piece."""
+_UPGRADE = re.compile(rb"(?im)^upgrade:[^\r\n]*\r\n")
 
 
 class _Flow(FlowControl):
@@ -45,11 +51,12 @@ class TimedProtocol(HttpToolsProtocol):
         self.stuck_since = 0.0
         self.unsent = 0
         self.requests = 0
+        self.in_head, self.head_bytes = True, 0
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come; while earlier requests wait for their answers they are not looked at."""
         if not self.flow.held and not self.pipeline and len(data) <= _PIECE:
-            super().data_received(data)
+            self._parse(data)
             return
         self.flow.held += data
         self._parse_held()
@@ -58,11 +65,34 @@ class TimedProtocol(HttpToolsProtocol):
         flow = self.flow
         while flow.held and not self.pipeline and not self.transport.is_closing():
             piece, flow.held = flow.held[:_PIECE], flow.held[_PIECE:]
-            super().data_received(piece)
+            self._parse(piece)
         if self.transport.is_closing():
             flow.held = b""
         if flow.held:
             flow.pause_reading()
+
+    def _parse(self, data: bytes) -> None:
+        """Parses a piece, unless it makes a header too long.
+
+        The offer of another protocol is taken out, as a server may ignore it: the parser would skip the body after it.
+        """
+        if self.in_head:
+            self.head_bytes += len(data)
+            if self.head_bytes > _HEAD + _PIECE:
+                self.flow.held = b""
+                self._refuse(
+                    Unanswered(431, "HEADER_TOO_LARGE", "the request's header is too large", rule=f"{_HEAD} bytes")
+                )
+                return
+            if b"pgrade" in data:
+                head, end, body = data.partition(b"\r\n\r\n")
+                data = _UPGRADE.sub(b"", head + end[:2]) + end[2:] + body
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        """The header is here, and what follows is the body."""
+        self.in_head = False
+        super().on_headers_complete()
 
     def on_response_complete(self) -> None:
         """An answer is out."""
@@ -80,10 +110,12 @@ class TimedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.requests += 1
         self.reading_since = self.loop.time()
+        self.in_head, self.head_bytes = True, 0
 
     def on_message_complete(self) -> None:
         """The last byte of a request is here."""
         self.reading_since = None
+        self.in_head, self.head_bytes = True, 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:

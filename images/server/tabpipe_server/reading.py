@@ -10,6 +10,9 @@ from tabpipe_server.faults import Unanswered
 Receive = Callable[[], Awaitable[dict]]
 _UTF8 = {"utf-8", "utf8", "us-ascii", "ascii"}
 
+_MEMBERS = 100
+"""Members of a gzip file that are unpacked: each copies what follows it."""
+
 
 class ClientGone(Exception):
     """The connection ended before the request did: there is nobody to answer."""
@@ -118,6 +121,8 @@ def _unpacked(body: bytes, packing: bytes, limit: int) -> bytes:
                 raise too_large(limit)
             if not one.eof:
                 raise zlib.error("it ends too early")
+            if len(parts) > _MEMBERS:
+                raise zlib.error(f"it has more than {_MEMBERS} members")
             left = one.unused_data
     except zlib.error as error:
         raise Unanswered(

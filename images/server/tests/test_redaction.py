@@ -9,7 +9,7 @@ from tabpipe_server.redaction import redacted
     ("name", "value", "text", "said"),
     [
         ("AWS_SECRET_ACCESS_KEY", "s3cr3t", "denied: s3cr3t", "denied: ***"),
-        ("MLFLOW_TRACKING_PASSWORD", "s3cr3t", "http://ana:s3cr3t@mlflow/x", "http://***@mlflow/x"),
+        ("MLFLOW_TRACKING_PASSWORD", "s3cr3t", "http://ana:s3cr3t@mlflow/x", "http://mlflow/x"),
         ("PWD", "/home/ana", "/home/ana/iris means no model", "/home/ana/iris means no model"),
         ("OLDPWD", "/home/ana", "/home/ana/iris means no model", "/home/ana/iris means no model"),
         ("API_TOKEN_FILE", "/run/token", "/run/token is not there", "/run/token is not there"),

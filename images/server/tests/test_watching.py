@@ -110,10 +110,10 @@ def test_a_challenger_appears_changes_and_disappears(registry, trained, name, tm
         served(models, two, "challenger")
         registry.alias(name, "champion", two)  # promoted: it is loaded already
         predictor = models.challenger.predictor
-        registry.alias(name, "challenger", None)
         served(models, two)
-        served(models, None, "challenger")
         assert models.champion.predictor is predictor
+        registry.alias(name, "challenger", None)
+        served(models, None, "challenger")
         assert models.problem == ""
 
 
