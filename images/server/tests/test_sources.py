@@ -68,7 +68,6 @@ def test_a_model_that_mlflow_itself_logged_comes_too(registry, tmp_path):
     from sklearn.linear_model import LogisticRegression
 
     name = f"m{uuid.uuid4().hex[:8]}"
-    ml.set_tracking_uri(registry.uri)
     with ml.start_run():
         ml.sklearn.log_model(LogisticRegression().fit([[0], [1]], [0, 1]), name="model", registered_model_name=name)
     _, digest, folder = brought(source_of(f"models:/{name}/1"), tmp_path / "copies")
