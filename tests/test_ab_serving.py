@@ -63,9 +63,11 @@ def test_the_better_of_two_served_models_is_told(models, tmp_path, mode, kind):
     env["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "images" / "server")])
 
     def body(flower, row):
-        return json.dumps({"dataframe_records": [{"flower": flower, **{name: row[name] for name in columns}}]}).encode()
+        record = {"flower": flower, **{name: row[name] for name in columns}}
+        # With a key of its own each flower gets the same model in every run of this test.
+        return json.dumps({"dataframe_records": [record], "params": {"key": flower}}).encode()
 
-    asked = [(f"{copy}-{at}", row) for copy in range(4) for at, (_, row) in enumerate(rows.iterrows())]
+    asked = [(f"{copy}-{at}", row) for copy in range(8) for at, (_, row) in enumerate(rows.iterrows())]
     first = body("first", rows.iloc[0])
     with serving("tabpipe", [sys.executable, "-m", "tabpipe_server"], env, port, first, tmp_path / "said"):
         until_both_answer(port)
