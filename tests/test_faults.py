@@ -142,6 +142,9 @@ def start(case, home, *arguments):
     for line in process.stdout:
         if line.split()[:2] == ["segregate", "done"]:
             break
+    deadline = time.monotonic() + 30
+    while len(below(process.pid)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)  # on a busy machine the warm process may still be importing what train needs
     time.sleep(1.0)
     return process
 

@@ -55,7 +55,7 @@ NEEDS = {
     "preprocess": ["components.preprocess.preprocess"],
     "check_data": ["components.check_data.report_page", "scipy.stats"],
     "segregate": ["components.segregate.segregate"],
-    "train": ["components.train.compiling"],
+    "train": ["components.train.saving"],
     "evaluate": ["components.evaluate.evaluate_report"],
     "promote": ["components.promote.promote_report"],
     "tsne": ["sklearn.ensemble"],

@@ -64,8 +64,8 @@ class Rejects:
         """Gives the file its name; removes an old one where no row was refused."""
         if self._writer is not None and self._writer.rows:
             self._writer.commit()
-        elif self._path is not None:
-            Path(self._path).unlink(missing_ok=True)
+        elif self._path is not None and Path(self._path).is_file():  # not /dev/null, for instance
+            Path(self._path).unlink()
 
     def discard(self) -> None:
         """Leaves nothing half-written behind."""
