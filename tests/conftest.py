@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,6 +34,14 @@ def command_line(*arguments, env=None, timeout):
         text=True,
         timeout=timeout,
     )
+
+
+def all_tracked(home):
+    """Waits until the trackers, which go on beside and after the runs, have written all that runs have left."""
+    deadline = time.monotonic() + 60
+    while any((home / "spool").glob("*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any((home / "spool").glob("*")), "something could not be tracked"
 
 
 @pytest.fixture

@@ -12,17 +12,14 @@ from pathlib import Path
 import pytest
 
 from tabpipe.engines import warm
-from tests.conftest import ROOT, fruit
+from tests.conftest import ROOT, all_tracked, fruit
 
 
 def tracked(home, experiment="fruit"):
     """The runs of an experiment, once all trackers are done."""
     from mlflow import MlflowClient
 
-    deadline = time.monotonic() + 60
-    while any((home / "spool").glob("*")) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not any((home / "spool").glob("*")), "something could not be tracked"
+    all_tracked(home)
     client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
     return client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, fruit, real_table
+from tests.conftest import ROOT, all_tracked, fruit, real_table
 
 ALL = {"download", "preprocess", "check_data", "segregate", "train", "evaluate", "promote"}
 
@@ -194,9 +194,7 @@ def test_mlflow_has_a_parent_run_and_a_child_run_per_step(tabpipe, fruit_case, t
     tabpipe(case, "train.n_estimators=6")
     tabpipe(case, "train.n_estimators=6")
     home = tmp_path / "home"
-    deadline = time.monotonic() + 60
-    while any((home / "spool").glob("*")) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    all_tracked(home)
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from components.common.artifacts import digest_of
-from tests.conftest import FRUIT, ROOT, fruit
+from tests.conftest import FRUIT, ROOT, all_tracked, fruit
 
 OTHER_SEED = ('values["random_state"] = section.seed', 'values["random_state"] = section.seed + 1')
 """What the second commit changes: every model differs from then on."""
@@ -75,6 +75,7 @@ def base(tmp_path_factory):
     config.write_text(yaml.safe_dump({**FRUIT, "download": {"source": str(source)}}, sort_keys=False))
     first = call(project, home, "run", config, "--json")
     assert first.code == 0, first.err
+    all_tracked(home)  # or a copy of the home is one of a database in mid-write
     change_code(project)
     git(project, "commit", "--quiet", "-am", "second")
     return SimpleNamespace(project=project, home=home, source=source, config=config, first=first.document)

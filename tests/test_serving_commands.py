@@ -14,6 +14,7 @@ import time
 import pytest
 import requests
 
+from bench.serving.servers import free_port
 from tests.conftest import ROOT, command_line
 
 OTHERS = ("TABPIPE_ARTIFACTS", "MLFLOW_TRACKING_URI", "TABPIPE_SERVE_API_KEY")
@@ -26,12 +27,6 @@ def home(tmp_path_factory):
     done = command_line("run", "iris", env={"TABPIPE_HOME": str(folder)}, timeout=240)
     assert done.returncode == 0, done.stderr
     return folder
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Serving:

@@ -14,6 +14,7 @@ from components.common.artifacts import Store, Version, digest_of, open_store
 from components.common.batch.stored import version_of
 from components.common.errors import Refusal
 from components.common.registry import CHAMPION, model_name
+from tabpipe.models.registered import registered
 from tabpipe.workspace import usable_home
 
 _ARTIFACT, _REGISTRY = "artifact://", "models:/"
@@ -97,23 +98,15 @@ def _folder(ref: str) -> Found:
 def _registered(ref: str) -> Found:
     """A version of MLflow's registry: `models:/NAME@ALIAS` or `models:/NAME/VERSION`."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    match = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/([0-9]+))", ref)
-    if not match:
-        raise Refusal(
-            "this names no model of a registry",
-            where="--model",
-            value=ref,
-            rule="models:/NAME@ALIAS or models:/NAME/VERSION",
-        )
+    asked = registered(ref)
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
     from components.common.registry.mirror import DIGEST
 
-    name, alias, number = match.groups()
+    name = asked.name
     try:
-        client = MlflowClient()
-        found = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
+        found = asked.version(MlflowClient())
         cache = usable_home() / "store" / "models"
         known = found.tags.get(DIGEST) or f"{name}-{found.version}-{found.creation_timestamp}"
         if not (folder := cache / known).is_dir():

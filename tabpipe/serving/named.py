@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.common.errors import Refusal
 from components.common.sources import redact
-
-_REGISTERED = re.compile(r"models:/([^/@]+)(?:@([^/@]+)|/([0-9]+))")
+from tabpipe.models.registered import registered
 
 
 @dataclass(frozen=True)
@@ -54,15 +52,7 @@ def of_registry(address: str, registry: str) -> Model:
     Raises:
         Refusal: There is none, or the registry does not answer.
     """
-    match = _REGISTERED.fullmatch(address)
-    if match is None:
-        raise Refusal(
-            "this names no model of a registry",
-            where="--model",
-            value=address,
-            rule="models:/NAME@ALIAS or models:/NAME/VERSION",
-        )
-    name, alias, number = match.groups()
+    asked = registered(address)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
@@ -73,22 +63,21 @@ def of_registry(address: str, registry: str) -> Model:
 
     try:
         with environment(QUICK):
-            client = MlflowClient(registry, registry)
-            found = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
+            found = asked.version(MlflowClient(registry, registry))
     except (MlflowException, RequestException) as error:
         if getattr(error, "error_code", "") not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise Refusal(
                 f"MLflow does not answer: {str(error).splitlines()[0][:300]}",
                 where="MLFLOW_TRACKING_URI",
                 value=redact(registry),
-                mend=f"start it; or, without it: --model artifact://{name}.model:champion",
+                mend=f"start it; or, without it: --model artifact://{asked.name}.model:champion",
             ) from None
-        if alias == "champion":
-            raise _no_champion(name, redact(registry)) from None
+        if asked.alias == "champion":
+            raise _no_champion(asked.name, redact(registry)) from None
         raise Refusal(
-            "there is no such model", where=redact(registry), value=address, mend=f"tabpipe models list {name}"
+            "there is no such model", where=redact(registry), value=address, mend=f"tabpipe models list {asked.name}"
         ) from None
-    return Model(address, f"{name} v{found.version}")
+    return Model(address, f"{asked.name} v{found.version}")
 
 
 def of_folder(folder: Path) -> Model:

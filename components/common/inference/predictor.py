@@ -78,26 +78,21 @@ class Predictor:
         if texts:
             columns = {**columns, **{name: as_trained(columns[name], known) for name, known in self._known(columns)}}
         values, faults = typed(columns, self.columns, self.optional, rows, texts)
-        kept: np.ndarray | None = None
+        kept = np.arange(rows)
         if faults:
             kept, values = _without(values, faults, rows)
-            rows = len(kept)
         unknown: dict[str, int] = {}
         if self._features is None:
-            found, probabilities = self._estimator.answer(values) if rows else _nothing(self.classes)
+            found, probabilities = self._estimator.answer(values) if len(kept) else _nothing(self.classes)
         else:
-            matrix, unknown = self._features.make(values, rows)
-            if not self._fit(matrix):
-                more = self._unfit(matrix, values, kept if kept is not None else np.arange(rows))
-                if more:
-                    bad = {fault.row for fault in more}
-                    before = kept if kept is not None else np.arange(rows)
-                    good = np.array([row not in bad for row in before], dtype=bool)
-                    kept, matrix = before[good], matrix[good]
-                    faults = sorted([*faults, *more], key=lambda fault: fault.row)
+            matrix, unknown = self._features.make(values, len(kept))
+            if not self._fit(matrix) and (more := self._unfit(matrix, values, kept)):
+                good = ~np.isin(kept, [fault.row for fault in more])
+                kept, matrix = kept[good], matrix[good]
+                faults = sorted([*faults, *more], key=lambda fault: fault.row)
             found, probabilities = self._estimator.answer(matrix) if len(matrix) else _nothing(self.classes)
         predicted = found if self._labels is None else self._labels[found]
-        return Answered(np.arange(rows) if kept is None else kept, predicted, probabilities, faults, unknown)
+        return Answered(kept, predicted, probabilities, faults, unknown)
 
     def _known(self, columns: Mapping[str, Values]) -> Iterator[tuple[str, frozenset[str]]]:
         return ((name, known) for name, known in self._categories.items() if name in columns)

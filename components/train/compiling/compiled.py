@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.common.inference.estimators import FOREST, LINEAR, VALUES
-from components.common.inference.plans import FILE, FOLDER, noted_of
+from components.common.inference.plans import FILE, noted_of
 from components.common.scoring import Answers
 from components.train.compiling.blocks import noted_blocks
 from components.train.compiling.not_compiled import NotCompiled
@@ -153,6 +153,3 @@ def _written(
     noted["why"] = why
     (folder / FILE).write_text(json.dumps(noted, ensure_ascii=False), encoding="utf-8")
     return Compiled(folder, path, why, rows, difference)
-
-
-__all__ = ["FOLDER", "Compiled", "compile_model"]

@@ -15,6 +15,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 _PATIENCE = 60.0
+ROW = {
+    "girth": 210.5,
+    "height": 12,
+    "bark": "oak",
+    "place": "hill",
+    "note": "old tree",
+    "by": "Ann",
+    "seen": "2026-03-01",
+}
+"""A row that the model of `trees_folder` answers."""
 
 
 @dataclass

@@ -9,17 +9,8 @@ import time
 
 import pytest
 
-from images.server.tests.running import ROOT, answer_of, request, running
+from images.server.tests.running import ROOT, ROW, answer_of, request, running
 
-ROW = {
-    "girth": 210.5,
-    "height": 12,
-    "bark": "oak",
-    "place": "hill",
-    "note": "old tree",
-    "by": "Ann",
-    "seen": "2026-03-01",
-}
 GOOD = request({"dataframe_records": [ROW]})
 
 

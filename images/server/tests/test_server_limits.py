@@ -7,17 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from images.server.tests.running import answer_of, request, running
+from images.server.tests.running import ROW, answer_of, request, running
 
-ROW = {
-    "girth": 210.5,
-    "height": 12,
-    "bark": "oak",
-    "place": "hill",
-    "note": "old tree",
-    "by": "Ann",
-    "seen": "2026-03-01",
-}
 GOOD = {"dataframe_records": [ROW]}
 
 

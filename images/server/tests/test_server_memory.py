@@ -9,18 +9,9 @@ import time
 import psutil
 
 from images.server.tests import registries
-from images.server.tests.running import answer_of, request, running
+from images.server.tests.running import ROW, answer_of, request, running
 
 trained_models = registries.trained_models
-ROW = {
-    "girth": 210.5,
-    "height": 12,
-    "bark": "oak",
-    "place": "hill",
-    "note": "old tree",
-    "by": "Ann",
-    "seen": "2026-03-01",
-}
 ROUNDS = 8
 """Of each half; each of a few hundred requests."""
 GROWTH = 6 << 20

@@ -9,17 +9,9 @@ import numpy as np
 import pytest
 
 from images.server.tests.in_process import Asked
+from images.server.tests.running import ROW
 
 NAMES = ["girth", "height", "bark", "place", "note", "by", "seen"]
-ROW = {
-    "girth": 210.5,
-    "height": 12,
-    "bark": "oak",
-    "place": "hill",
-    "note": "old tree",
-    "by": "Ann",
-    "seen": "2026-03-01",
-}
 ROWS = [
     ROW,
     {"girth": 85, "height": 20, "bark": "ash", "place": "town", "note": "", "by": "Bo", "seen": None},

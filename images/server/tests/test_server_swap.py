@@ -9,8 +9,7 @@ import pytest
 from components.common.artifacts import open_store
 from components.common.registry import model_name, promote, rollback, standing
 from images.server.tests import registries
-from images.server.tests.running import answer_of, request, running
-from images.server.tests.test_server_draining import ROW
+from images.server.tests.running import ROW, answer_of, request, running
 
 mlflow_server, named_registry, trained_models = (
     registries.mlflow_server,

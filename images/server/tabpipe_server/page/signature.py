@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from components.common.inference import Predictor
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = 5
 """So many rows of the model's example are offered."""
+_REFUSED: WeakKeyDictionary[Predictor, set[str]] = WeakKeyDictionary()
+"""Of each model in place what `_null_refused` found: pages are asked for again and again, a model answers the same."""
 
 
 def signature_of(served: Served) -> dict[str, Any]:
@@ -24,7 +27,9 @@ def signature_of(served: Served) -> dict[str, Any]:
         an example (None where missing); ignored, the columns that may be sent and are made anew; examples, whole rows.
     """
     predictor = served.predictor
-    refused = _null_refused(predictor)
+    if predictor not in _REFUSED:
+        _REFUSED[predictor] = _null_refused(predictor)
+    refused = _REFUSED[predictor]
     rows = [{name: _plain(row.get(name)) for name in predictor.columns} for row in predictor.example[:EXAMPLES]]
     return {
         "name": served.name,
