@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,10 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL = Path(os.environ.get("TABPIPE_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what goes to the background deaf to Ctrl-C, and what a deaf process starts is deaf as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def real_table(name):
