@@ -13,6 +13,8 @@ import numpy as np
 _TOKEN = re.compile(r"(?u)\b\w\w+\b")
 _REMEMBERED = 4096
 """So many combinations of words are remembered with their weights."""
+_ASCII = "".join(one if one.isalnum() or one == "_" else " " for one in map(chr, range(128)))
+"""What stands for each ASCII character where all that is not of a word is a space."""
 
 
 class Tfidf:
@@ -31,6 +33,7 @@ class Tfidf:
         self.words = frozenset(self.index)
         self.idf = [float(value) for value in idf]
         self.binary, self.ngrams, self.lowercase = binary, ngrams, lowercase
+        self._ascii = _ASCII.lower() if lowercase else _ASCII
         self._known: dict[frozenset, tuple[list[int], list[float]]] = {}
 
     def into(self, out: np.ndarray, texts: Sequence[str | None]) -> None:
@@ -40,19 +43,25 @@ class Tfidf:
             out: (texts, words) float64, changed in place.
             texts: None stands for an empty one.
         """
-        find, within = _TOKEN.findall, self.words.intersection
+        tokens, within = self._tokens, self.words.intersection
+        rows: list[int] = []
+        columns: list[int] = []
+        found: list[float] = []
         for row, text in enumerate(texts):
-            if not text:
-                continue
-            tokens = find(text.lower() if self.lowercase else text)
-            if self.ngrams > 1:
-                tokens = self._terms(tokens)
-            hits = within(tokens)
-            if hits:
-                at, weights = self._weights(hits) if self.binary else self._weighed(hits, Counter(tokens))
-                line = out[row]
-                for index, weight in zip(at, weights, strict=True):
-                    line[index] = weight
+            if text and (hits := within(terms := tokens(text))):
+                at, weights = self._weights(hits) if self.binary else self._weighed(hits, Counter(terms))
+                rows += [row] * len(at)
+                columns += at
+                found += weights
+        out[rows, columns] = found
+
+    def _tokens(self, text: str) -> list[str]:
+        """The terms of a text; where they are single words, possibly with letters among them, which no term is."""
+        if text.isascii():  # then the words can be had without a regular expression, in half the time
+            tokens = text.translate(self._ascii).split()
+            return tokens if self.ngrams == 1 else self._terms([word for word in tokens if len(word) > 1])
+        tokens = _TOKEN.findall(text.lower() if self.lowercase else text)
+        return tokens if self.ngrams == 1 else self._terms(tokens)
 
     def _terms(self, tokens: list[str]) -> list[str]:
         terms = list(tokens)

@@ -68,7 +68,7 @@ def compile_model(
         return _written(folder, noted, str(reason), "scikit-learn")
     estimator = None
     try:
-        estimator = _estimator(pipeline[-1], noted["width"], folder)
+        estimator = _estimator(pipeline[-1], noted, folder)
     except NotCompiled as reason:
         why = str(reason)
     attempts = [("compiled", estimator, "")] * (estimator is not None) + [("compiled features", None, why)]
@@ -82,7 +82,7 @@ def compile_model(
     return _written(folder, noted, why, "scikit-learn")
 
 
-def _estimator(estimator: Any, width: int, folder: Path) -> dict[str, Any]:
+def _estimator(estimator: Any, noted: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Writes the compiled estimator; returns how it is opened."""
     if type(estimator).__name__ in _LINEAR:
         coef = np.atleast_2d(estimator.coef_)
@@ -95,7 +95,8 @@ def _estimator(estimator: Any, width: int, folder: Path) -> dict[str, Any]:
         }
     ensemble = ensemble_of(estimator)
     leaves, offsets = leaves_of(ensemble)
-    (folder / FOREST).write_bytes(graph(ensemble, width))
+    missing = any(block["kind"] == "numerical" and block["impute"] is None for block in noted["blocks"])
+    (folder / FOREST).write_bytes(graph(ensemble, noted["width"], missing))
     np.save(folder / VALUES, leaves)
     return {**ensemble.note, "offsets": offsets}
 

@@ -12,7 +12,11 @@ from components.train.compiling.not_compiled import NotCompiled
 
 _LARGEST_LEAF = 1 << 24
 """Leaves are told by number in float32, which is exact up to here."""
-_OPSET, _ML_OPSET, _IR = 17, 3, 8
+_OPSET, _ML_OPSET, _IR = 17, 5, 9
+_AT_MOST = 0
+"""ONNX's number of the question `x <= threshold`."""
+_PLAIN_SUMS = {"aggregate_function": 1, "post_transform": 0}
+"""What leaves weigh is added up, and left as it is."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def leaves_of(ensemble: Ensemble) -> tuple[np.ndarray, list[int]]:
     return np.ascontiguousarray(np.concatenate(parts), dtype=np.float64), [int(at) for at in offsets]
 
 
-def graph(ensemble: Ensemble, width: int) -> bytes:
+def graph(ensemble: Ensemble, width: int, missing: bool = True) -> bytes:
     """The ONNX model: `x` (rows, features) to `leaf` (rows, trees), the number of the leaf within its tree.
 
     Thresholds that are compared with float32 are rounded down to float32: `x <= threshold` then is true of the same x.
@@ -136,82 +140,82 @@ def graph(ensemble: Ensemble, width: int) -> bytes:
     Args:
         ensemble: The trees.
         width: How many features there are.
+        missing: Whether a feature may be NaN; looking for it at every node takes a twentieth of the time.
 
     Returns:
         The model, serialised; the same bytes for the same trees.
     """
     from onnx import TensorProto, helper
 
-    held: dict[str, list[np.ndarray]] = {key: [] for key in _ATTRIBUTES}
-    for number, tree in enumerate(ensemble.trees):
-        leaf = tree.left < 0
-        if leaf.sum() >= _LARGEST_LEAF:
-            raise NotCompiled("a tree has more leaves than float32 counts")
-        nodes, leaves = np.arange(len(leaf)), np.flatnonzero(leaf)
-        threshold = np.where(leaf, 0.0, tree.threshold)
-        rows = {
-            "nodes_treeids": np.full(len(nodes), number),
-            "nodes_nodeids": nodes,
-            "nodes_featureids": np.where(leaf, 0, tree.feature),
-            "nodes_truenodeids": np.where(leaf, 0, tree.left),
-            "nodes_falsenodeids": np.where(leaf, 0, tree.right),
-            "nodes_missing_value_tracks_true": np.where(leaf, False, tree.missing_left).astype(np.int64),
-            "nodes_values": _rounded_down(threshold) if ensemble.single else threshold,
-            "nodes_modes": np.where(leaf, "LEAF", "BRANCH_LEQ"),
-            "target_treeids": np.full(len(leaves), number),
-            "target_nodeids": leaves,
-            "target_ids": np.full(len(leaves), number),
-            "target_weights": np.arange(len(leaves), dtype=np.float64),
-        }
-        for key, values in rows.items():
-            held[key].append(values)
-    values = {key: np.concatenate(parts) for key, parts in held.items()}
+    number = np.float32 if ensemble.single else np.float64
+    held = _joined([_parts(tree, ensemble.single) for tree in ensemble.trees])
     node = helper.make_node(
-        "TreeEnsembleRegressor",
-        ["x"],
-        ["leaf"],
-        domain="ai.onnx.ml",
-        n_targets=len(ensemble.trees),
-        aggregate_function="SUM",
-        post_transform="NONE",
+        "TreeEnsemble", ["x"], ["leaf"], domain="ai.onnx.ml", n_targets=len(ensemble.trees), **_PLAIN_SUMS
     )
-    node.attribute.extend(_attribute(key, one, ensemble.single) for key, one in values.items())
-    number_type = TensorProto.FLOAT if ensemble.single else TensorProto.DOUBLE
-    inputs = [helper.make_tensor_value_info("x", number_type, [None, width])]
-    outputs = [helper.make_tensor_value_info("leaf", TensorProto.FLOAT, [None, len(ensemble.trees)])]
+    if not missing:
+        del held["nodes_missing_value_tracks_true"]
+    for name, values in held.items():
+        floats = values.dtype.kind == "f"
+        node.attribute.append(_tensor(name, values.astype(number)) if floats else _integers(name, values))
+    node.attribute.append(_tensor("nodes_modes", np.full(len(held["nodes_featureids"]), _AT_MOST, dtype=np.uint8)))
+    kind = TensorProto.FLOAT if ensemble.single else TensorProto.DOUBLE
+    inputs = [helper.make_tensor_value_info("x", kind, [None, width])]
+    outputs = [helper.make_tensor_value_info("leaf", kind, [None, len(ensemble.trees)])]
     opsets = [helper.make_opsetid("ai.onnx.ml", _ML_OPSET), helper.make_opsetid("", _OPSET)]
     model = helper.make_model(helper.make_graph([node], "trees", inputs, outputs), opset_imports=opsets, ir_version=_IR)
     return model.SerializeToString(deterministic=True)
 
 
-def _attribute(name: str, values: np.ndarray, single: bool) -> Any:
-    """One attribute of the node; the helper of onnx would look at each value for its type, which takes longer."""
+def _parts(tree: Tree, single: bool) -> dict[str, np.ndarray]:
+    """A tree in ONNX's terms: nodes that ask and leaves, each counted from 0, and which of them a child is."""
+    leaf = tree.left < 0
+    if leaf.sum() >= _LARGEST_LEAF:
+        raise NotCompiled("a tree has more leaves than float32 counts")
+    if leaf[0]:  # ONNX wants a node that asks: one that ends in the only leaf on both sides
+        tree = Tree(*(np.array(part) for part in ([1, -1], [1, -1], [0, 0], [0.0, 0.0], [False, False])), tree.values)
+        leaf = tree.left < 0
+    inner = np.flatnonzero(~leaf)
+    place = np.where(leaf, np.cumsum(leaf), np.cumsum(~leaf)) - 1
+    left, right = tree.left[inner], tree.right[inner]
+    splits = tree.threshold[inner]
+    return {
+        "tree_roots": np.zeros(1, dtype=np.int64),
+        "nodes_featureids": tree.feature[inner],
+        "nodes_splits": _rounded_down(splits) if single else splits,
+        "nodes_truenodeids": place[left],
+        "nodes_trueleafs": leaf[left],
+        "nodes_falsenodeids": place[right],
+        "nodes_falseleafs": leaf[right],
+        "nodes_missing_value_tracks_true": tree.missing_left[inner],
+        "leaf_weights": np.arange(leaf.sum(), dtype=np.float64),
+    }
+
+
+def _joined(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """All trees in one, whose nodes and leaves are counted on from tree to tree."""
+    held = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    nodes = np.array([len(part["nodes_featureids"]) for part in parts])
+    leaves = np.array([len(part["leaf_weights"]) for part in parts])
+    first, first_leaf = np.cumsum(nodes) - nodes, np.cumsum(leaves) - leaves
+    held["tree_roots"] = first
+    for side in ("true", "false"):
+        before = np.where(held[f"nodes_{side}leafs"], np.repeat(first_leaf, nodes), np.repeat(first, nodes))
+        held[f"nodes_{side}nodeids"] = held[f"nodes_{side}nodeids"] + before
+    held["leaf_targetids"] = np.repeat(np.arange(len(parts)), leaves)
+    return held
+
+
+def _integers(name: str, values: np.ndarray) -> Any:
+    """An attribute; the helper of onnx would look at each value for its type, which takes longer."""
+    from onnx import AttributeProto
+
+    return AttributeProto(name=name, type=AttributeProto.INTS, ints=values.astype(np.int64).tolist())
+
+
+def _tensor(name: str, values: np.ndarray) -> Any:
     from onnx import AttributeProto, numpy_helper
 
-    if values.dtype.kind == "U":
-        return AttributeProto(name=name, type=AttributeProto.STRINGS, strings=values.astype("S").tolist())
-    if values.dtype.kind in "iu":
-        return AttributeProto(name=name, type=AttributeProto.INTS, ints=values.tolist())
-    if single:
-        return AttributeProto(name=name, type=AttributeProto.FLOATS, floats=values.astype(np.float32).tolist())
-    tensor = numpy_helper.from_array(values.astype(np.float64), name=name)
-    return AttributeProto(name=f"{name}_as_tensor", type=AttributeProto.TENSOR, t=tensor)
-
-
-_ATTRIBUTES = (
-    "nodes_treeids",
-    "nodes_nodeids",
-    "nodes_featureids",
-    "nodes_truenodeids",
-    "nodes_falsenodeids",
-    "nodes_missing_value_tracks_true",
-    "nodes_values",
-    "nodes_modes",
-    "target_treeids",
-    "target_nodeids",
-    "target_ids",
-    "target_weights",
-)
+    return AttributeProto(name=name, type=AttributeProto.TENSOR, t=numpy_helper.from_array(values, name=name))
 
 
 def _rounded_down(values: np.ndarray) -> np.ndarray:
