@@ -17,7 +17,7 @@ from components.common.outside import valid_for
 from components.common.registry import mark, standing
 from components.common.sources import in_words, parse, redact, resolve
 from components.common.step import PROGRESS
-from tabpipe import spool, tracker
+from tabpipe import mlflow_store, spool
 from tabpipe.config import UseCase, find_config, load
 from tabpipe.engines import warm
 from tabpipe.history import provenance
@@ -162,7 +162,7 @@ class Run:
                 "TABPIPE_USE_CASE": self.name,
                 "TABPIPE_RUN": self.run_id,
                 "TABPIPE_COMMIT": self.code["commit"] or "",
-                "MLFLOW_TRACKING_URI": tracker.tracking_uri(),
+                "MLFLOW_TRACKING_URI": mlflow_store.tracking_uri(),
             },
             forced=selection.run if self.options.force else frozenset(),
             frozen=frozen,

@@ -20,7 +20,7 @@ from typing import Any
 
 from components.common import tracking
 from components.common.errors import Refusal
-from components.common.tables import written_whole
+from tabpipe.mlflow_store import ensure_store, first_come, tracking_uri
 from tabpipe.spool import COMMIT, spool
 from tabpipe.workspace import home, read_json, write_json
 
@@ -34,25 +34,6 @@ _TRIES = 5
 _ABOUT_TO_BE = 60.0
 """Seconds within which a run's folder gets its open.json."""
 _STATUS = {"succeeded": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
-
-
-def tracking_uri() -> str:
-    """The tracking store: MLFLOW_TRACKING_URI, or SQLite beside the outputs."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
-
-
-def ensure_store() -> None:
-    """Makes the SQLite store beside the outputs, whole or not at all: MLflow cannot mend one that it half made."""
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    file = home() / "mlflow.db"
-    if tracking_uri() != f"sqlite:///{file}" or file.is_file():
-        return
-    with _first_come(home() / "mlflow.lock"):
-        if not file.is_file():
-            with written_whole(file) as beside:
-                store = SqlAlchemyStore(f"sqlite:///{beside}", (home() / "mlartifacts").as_uri())
-                store._dispose_engine()
 
 
 def follow(folder: Path) -> None:
@@ -118,7 +99,7 @@ class _Writer:
         os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
         state = read_json(folder / "state.json", {})
         ensure_store()
-        with _first_come(home() / "mlflow.lock"):  # two trackers must not create the same experiment
+        with first_come():  # two trackers must not create the same experiment
             self.client = MlflowClient()
             self.experiment = state.get("experiment") or self._experiment(opened["use_case"])
         self.parent = state.get("parent") or self._create(opened["run_id"], opened["started"], opened["tags"])
@@ -215,14 +196,6 @@ def _alone(folder: Path) -> Iterator[bool]:
         yield folder.exists()
     finally:
         os.close(lock)
-
-
-@contextlib.contextmanager
-def _first_come(path: Path) -> Iterator[None]:
-    """Lets one process at a time into the block."""
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _alive(pid: int) -> bool:

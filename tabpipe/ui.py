@@ -8,13 +8,14 @@ import sys
 
 from tabpipe import tracker
 from tabpipe.engines.warm import step_environment
+from tabpipe.mlflow_store import ensure_store, tracking_uri
 from tabpipe.workspace import home
 
 
 def serve(port: int) -> int:
     """Serves MLflow on 127.0.0.1 until interrupted; returns its exit code."""
     home().mkdir(parents=True, exist_ok=True)
-    tracker.ensure_store()
+    ensure_store()
     tracker.flush()
     print(f"MLflow: http://127.0.0.1:{port}/?workflowType=machine_learning  (Ctrl-C ends it)", flush=True)
     command = [
@@ -27,7 +28,7 @@ def serve(port: int) -> int:
         "--port",
         str(port),
         "--backend-store-uri",
-        tracker.tracking_uri(),
+        tracking_uri(),
         "--workers",
         "1",
     ]

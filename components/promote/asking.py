@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from components.common.sections import PromoteArgument
 
-_TIMED, _WARM_UP = 20, 3
+_FEWEST, _MOST, _WARM_UP = 7, 20, 2
+"""Rows that are timed, after some that warm up."""
+_SECONDS = 0.1
+"""After which no more than the fewest are timed."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,14 @@ def latencies(pipelines: list[Any], table: pd.DataFrame) -> list[float]:
     """
     from threadpoolctl import threadpool_limits
 
-    places = np.linspace(0, len(table) - 1, _TIMED + _WARM_UP).round().astype(int)
+    places = np.linspace(0, len(table) - 1, _WARM_UP + _MOST).round().astype(int)
+    np.random.default_rng(0).shuffle(places)  # those that are timed are from all of the table, however few
     times: list[list[float]] = [[] for _ in pipelines]
+    end = time.perf_counter() + _SECONDS
     with threadpool_limits(1):
-        for at in places:
+        for count, at in enumerate(places):
+            if count >= _WARM_UP + _FEWEST and time.perf_counter() > end:
+                break
             row = table.iloc[[at]]
             for pipeline, mine in zip(pipelines, times, strict=True):
                 start = time.perf_counter()

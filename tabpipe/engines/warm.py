@@ -41,8 +41,7 @@ PRELOAD = [
     "mlflow",
     "mlflow.sklearn",
     "components.train.saving",
-    "onnx",
-    "components.train.compiling",
+    "components.train.compiling",  # not onnx and its runtime: train alone wants them, and does not wait for them
     "components.evaluate.evaluate",
     "components.evaluate.evaluate_report",
     "components.promote.promote",

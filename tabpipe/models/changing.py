@@ -9,8 +9,9 @@ from components.common.artifacts import Store, Version, open_store
 from components.common.errors import Refusal
 from components.common.registry import Standing, challenge, model_name, promote, rollback, standing
 from tabpipe.artifacts.tables import document, say
+from tabpipe.mlflow_store import ensure_store
 from tabpipe.models.showing import refuse_unknown
-from tabpipe.tracker import QUICK, ensure_store
+from tabpipe.tracker import QUICK
 
 
 def promote_command(options: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from tabpipe.environment import environment
 def placed(options: argparse.Namespace) -> Iterator[None]:
     """Lets the environment name the store and the MLflow that are meant, while the block runs."""
     if not options.cluster:
-        from tabpipe.tracker import tracking_uri
+        from tabpipe.mlflow_store import tracking_uri
 
         with environment({"MLFLOW_TRACKING_URI": tracking_uri()}):
             yield

@@ -15,7 +15,7 @@ from components.common.batch.stored import mark_of, version_of
 from components.common.errors import Refusal, no_space
 from components.common.sources import in_words, parse, redact, resolve
 from components.common.step import PROGRESS
-from tabpipe import spool, tracker
+from tabpipe import mlflow_store, spool
 from tabpipe.compiling import score_name
 from tabpipe.config import UseCase, find_config, load
 from tabpipe.engines import warm
@@ -102,7 +102,7 @@ class ScoreRun:
                 "TABPIPE_ARTIFACTS": default_url(),
                 "TABPIPE_USE_CASE": score_name(self.name),
                 "TABPIPE_RUN": self.run_id,
-                "MLFLOW_TRACKING_URI": tracker.tracking_uri(),
+                "MLFLOW_TRACKING_URI": mlflow_store.tracking_uri(),
             },
             forced=frozenset(SCORE_STEPS if self.force else ()),
             on_start=self.screen.started,

@@ -44,7 +44,7 @@ def wanted(config: str, overrides: Sequence[str], model: str = "") -> Wanted:
     """
     from components.common.artifacts import default_url
     from tabpipe.config import find_config, load
-    from tabpipe.tracker import tracking_uri
+    from tabpipe.mlflow_store import tracking_uri
     from tabpipe.workspace import home
 
     case, name = load(config, list(overrides)), find_config(config).stem
