@@ -30,6 +30,8 @@ class StepState:
     """Its cache key."""
     note: str = ""
     """A few words about its result."""
+    width: int = 12
+    """Characters that names take on the screen, a gap included."""
 
     def line(self) -> str:
         """The step as a line of text."""
@@ -37,7 +39,7 @@ class StepState:
             f"{self.seconds:7.2f} s" if self.state in ("succeeded", "failed", "interrupted") and not self.cached else ""
         )
         state = {"succeeded": "cached" if self.cached else "done"}.get(self.state, self.state)
-        return f"  {self.name:<12}{state:<10}{took:<11}{self.note}".rstrip()
+        return f"  {self.name:<{self.width}}{state:<10}{took:<11}{self.note}".rstrip()
 
 
 class Screen:
@@ -55,7 +57,9 @@ class Screen:
 
     def open(self, names: Iterable[str]) -> None:
         """Shows the steps, all waiting."""
-        self.steps = {name: StepState(name) for name in names}
+        names = list(names)
+        width = max([StepState.width, *(len(name) + 2 for name in names)])
+        self.steps = {name: StepState(name, width=width) for name in names}
         if self.out.isatty():
             from rich.console import Console
             from rich.live import Live
@@ -115,7 +119,8 @@ class Screen:
         for step in self.steps.values():
             if step.state == "running":
                 step.seconds = time.time() - step.started
-                text = f"  {step.name:<12}{'running':<10}{step.seconds:7.1f} s  {last_progress(self.log(step.name))}"
+                name = f"  {step.name:<{step.width}}"
+                text = f"{name}{'running':<10}{step.seconds:7.1f} s  {last_progress(self.log(step.name))}"
             else:
                 text = step.line()
             colour = "dim" if step.cached else colours[step.state]

@@ -227,3 +227,29 @@ def test_a_run_promotes_as_on_this_machine_and_a_person_can_take_it_back(cluster
     assert back.document["champion"] == champion and back.code == 0, back.said
     history = command("models", "history", "iris", "--cluster", "--json").document
     assert [one["why"]["action"] for one in history[-3:]] == ["promote", "promote", "rollback"]
+
+
+def test_the_pipeline_score_answers_a_table_with_the_champion(cluster, command, tmp_path):
+    import pyarrow.parquet as pq
+
+    (champion,) = [
+        one["champion"]
+        for one in command("models", "list", "--cluster", "--json").document
+        if one["model"] == "iris" and one["champion"]
+    ]
+    table = tmp_path / "flowers.csv"
+    new = 5 + time.time() % 1e5 / 1e6  # nothing is served from the cache
+    table.write_text(
+        f"id,sepal_length,sepal_width,petal_length,petal_width\n007,{new:.6f},3.5,1.4,0.2\n008,6.7,3.0,5.2,2.3\n"
+    )
+    done = command("submit", "iris", "--pipeline", "score", "--json", "--source", str(table))
+    assert done.code == 0 and {"resolve_score", "download", "predict"} == set(_states(done.document)), done.said
+    scored = done.document["scored"]
+    assert (scored["rows"], scored["answered"], scored["refused"], scored["model"]) == (2, 2, 0, champion)
+    assert f"2 of 2 rows answered by {champion}" in done.said
+    ref, out = f"iris.score.predictions:{scored['digests']['predictions'][:12]}", tmp_path / "predictions.parquet"
+    assert ref in done.said
+    fetched = command("artifacts", "get", ref, str(out), "--cluster")
+    assert fetched.code == 0, fetched.said
+    answers = pq.read_table(out).to_pydict()
+    assert answers["id"] == ["007", "008"] and answers["prediction"] == ["setosa", "virginica"]

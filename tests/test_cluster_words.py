@@ -8,6 +8,7 @@ import pytest
 from components.common.errors import Refusal
 from tabpipe.cluster.progress import steps_of
 from tabpipe.cluster.schedule import cron_of
+from tabpipe.cluster.told import Scored, scored_lines
 from tabpipe.compiling import pipeline_name
 
 NAMES = ["resolve", "download", "preprocess", "check_data", "segregate", "train", "evaluate"]
@@ -70,3 +71,17 @@ def test_what_is_no_cron_expression_is_refused_with_the_field(given, said):
 
 def test_use_cases_get_names_that_kubeflow_accepts():
     assert pipeline_name("music_genres") == "music-genres" and pipeline_name("My Table.v2") == "my-table-v2"
+
+
+def test_what_the_pipeline_score_did_is_told_with_the_commands_that_bring_it():
+    known = {"predictions": "ab" * 32, "rejects": "cd" * 32}
+    assert scored_lines(Scored(1200, 1198, 2, "iris.model:v3", known), "iris.score") == [
+        "",
+        "  1,198 of 1,200 rows answered by iris.model:v3",
+        "  2 refused: tabpipe artifacts get iris.score.rejects:cdcdcdcdcdcd rejects.parquet --cluster",
+        "  table    tabpipe artifacts get iris.score.predictions:abababababab predictions.parquet --cluster",
+    ]
+    assert scored_lines(Scored(3, 3, 0, None, {}), "iris.score")[1:] == [
+        "  3 of 3 rows answered",
+        "  table    tabpipe artifacts get iris.score.predictions:latest predictions.parquet --cluster",
+    ]

@@ -42,5 +42,6 @@ def predict(
         record.made("report", report)
         record.file(report.path, "reports", "predict.html")
         record.metrics(counts)
+        record.tags["model"] = ref
         for name, count in counts.items():
             metrics.log_metric(name, count)

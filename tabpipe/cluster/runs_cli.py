@@ -130,14 +130,18 @@ def _submit(options: argparse.Namespace) -> int:
     metrics = told.metrics_of(cluster, outcome)
     if table := metrics_table(metrics, None):
         say("\n".join(["", *table, ""]))
-    promotion = told.promotion_of(cluster, outcome)
+    training = options.pipeline == "train"
+    promotion = told.promotion_of(cluster, outcome) if training else None
+    scored = None if training else told.scored_of(cluster, outcome)
     if promotion:
         say(f"  promote  {promotion['reason']}")
+    if scored:
+        say("\n".join(told.scored_lines(scored, uploaded.use_case)))
     say("\n".join(told.links(cluster, run_id, told.tracked(outcome))))
     if outcome.state != "succeeded":
         print(f"\n{error_lines(outcome.error or f'the run was {outcome.state}')}", file=sys.stderr)
     if options.json:
-        print(told.document(run_id, uploaded, outcome, metrics, promotion))
+        print(told.document(run_id, uploaded, outcome, metrics, promotion, scored))
     return 0 if outcome.state == "succeeded" else 1
 
 
