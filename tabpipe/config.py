@@ -36,6 +36,7 @@ from components.common.sections.hyperparameters import KNOWN, refuse_unknown_ear
 from components.common.sections.promote import refuse_unknown_scores
 from components.common.sections.serve import Serve
 from tabpipe.images import ROOT
+from tabpipe.overrides import refuse_no_overrides
 
 
 class UseCase(Section):
@@ -220,15 +221,7 @@ def load(name: str, overrides: list[str] | None = None) -> UseCase:
     from omegaconf.errors import OmegaConfBaseException
 
     path = find_config(name)
-    for override in overrides or []:
-        if "=" not in override or override.startswith(("=", "-")):
-            raise Refusal(
-                "not an override",
-                where="command line",
-                value=override,
-                rule="dotted.name=value",
-                mend="for instance train.n_estimators=200",
-            )
+    refuse_no_overrides(overrides or [])
     try:
         config = OmegaConf.load(path)
         if not OmegaConf.is_dict(config):

@@ -56,6 +56,9 @@ def test_another_model_can_be_chosen_without_its_predecessor_s_hyperparameters()
             ["check_data.columns.key.range=[5, 1]"], ["check_data.columns.key.range", "5", "above"], id="range"
         ),
         pytest.param(["columns.key=numeric"], ["columns.key", "numeric", "numerical"], id="kind"),
+        pytest.param(
+            ["cluster.environment={A:b}"], ["colon without a space", "cluster.environment={A: b}"], id="colon"
+        ),
         pytest.param(["whatever"], ["whatever", "dotted.name=value"], id="grammar"),
     ],
 )
