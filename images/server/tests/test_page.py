@@ -57,8 +57,9 @@ def signature(*columns, **changes):
     return base | {"classes": ["ash", "oak"], "columns": list(columns), "ignored": [], "examples": []} | changes
 
 
-def column(name, kind="numerical", required=True, choices=None, example=None):
-    return {"name": name, "kind": kind, "required": required, "choices": choices, "example": example}
+def column(name, kind="numerical", required=True, choices=None, example=None, nullable=False):
+    described = {"name": name, "kind": kind, "required": required, "choices": choices, "example": example}
+    return {**described, "nullable": nullable}
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +130,13 @@ def test_fields_that_may_be_left_empty_are_marked():
     assert page.count('<span class="may">optional</span>') == 1
     assert "Fields marked optional may be left empty." in page
     assert "Every field is needed." in page_for(signature(column("a")))
+
+
+def test_fields_that_may_be_missing_but_not_left_out_can_be_marked_so():
+    page = page_for(signature(column("a"), column("b<", nullable=True)))
+    (mark,) = [attributes for attributes, _ in Page(page).all("button") if attributes.get("id", "").startswith("g")]
+    assert (mark["id"], mark["aria-controls"], mark["aria-label"]) == ("g1", "f1", "b< is missing")
+    assert "Every field is needed; ∅ says that a value is missing." in page
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,20 @@ def test_optional_fields_may_be_left_empty(page, at):
     assert predict(page) in ("ash", "oak", "yew")
 
 
+def test_a_needed_field_may_be_marked_as_missing(page, at, address):
+    field, mark = at["height"], at["height"].replace("f", "g")
+    pressed = f"document.querySelector('{mark}').getAttribute('aria-pressed')"
+    page.click(mark)
+    assert page.js(pressed) == "true" and page.js(f"document.querySelector('{field}').value") == ""
+    predicted = predict(page)
+    _, signature = asked(f"{address}/signature")
+    record = {column["name"]: column["example"] for column in signature["columns"]} | {"height": None}
+    _, answer = asked(f"{address}/invocations", {"dataframe_records": [record]})
+    assert predicted == answer["predictions"][0]
+    page.type_into(field, "7")
+    assert page.js(pressed) == "false"
+
+
 def test_known_choices_are_offered_to_mouse_and_keyboard(page, at):
     place = at["place"]
     listed = f"[...document.getElementById('l{place[2:]}').children].map(li => li.textContent)"

@@ -5,6 +5,7 @@
   const {columns} = signature;
   const form = byId("form"), result = byId("result"), button = byId("predict");
   const inputs = columns.map((_, at) => byId("f" + at));
+  const gone = columns.map((_, at) => byId("g" + at)); // says that a value is missing, where the column is needed
   let example = 0, sent = 0;
 
   function made(tag, kind, ...content) {
@@ -22,6 +23,7 @@
     columns.forEach((column, at) => {
       const text = inputs[at].value;
       if (text !== "") record[column.name] = column.kind === "numerical" ? Number(text) : text;
+      else if (gone[at]?.getAttribute("aria-pressed") === "true") record[column.name] = null;
     });
     const request = {dataframe_records: [record]};
     if (signature.classes) request.params = {probabilities: true};
@@ -49,7 +51,12 @@
     inputs[at].removeAttribute("aria-invalid");
     byId("w" + at).textContent = "";
   }
+  function setGone(at, missing) {
+    gone[at]?.setAttribute("aria-pressed", String(missing));
+    if (gone[at]) inputs[at].placeholder = missing ? "missing" : "";
+  }
   function changed(at) {
+    if (inputs[at].value !== "") setGone(at, false);
     hint(at);
     clearWrong(at);
     showCurl();
@@ -58,6 +65,7 @@
     columns.forEach((column, at) => {
       const value = String((Object.hasOwn(row, column.name) ? row[column.name] : null) ?? "");
       inputs[at].value = inputs[at].type === "date" ? value.slice(0, 10) : value;
+      setGone(at, Object.hasOwn(row, column.name) && row[column.name] === null);
       changed(at);
     });
   }
@@ -171,6 +179,13 @@
     const list = byId("l" + at);
     if (list) offerChoices(inputs[at], list, column.choices);
     inputs[at].addEventListener("input", () => changed(at));
+    gone[at]?.addEventListener("click", () => {
+      const missing = gone[at].getAttribute("aria-pressed") !== "true";
+      setGone(at, missing);
+      if (missing) inputs[at].value = "";
+      else inputs[at].focus();
+      changed(at);
+    });
     if (column.kind === "text") inputs[at].addEventListener("keydown", event => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
     });

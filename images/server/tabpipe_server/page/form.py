@@ -63,8 +63,17 @@ def _remark(columns: list[Mapping[str, Any]]) -> str:
     if not columns:
         return "The model asks for nothing."
     if not optional:
-        return "Every field is needed."
-    return "Every field may be left empty." if optional == len(columns) else "Fields marked optional may be left empty."
+        said = "Every field is needed"
+    else:
+        said = (
+            "Every field may be left empty" if optional == len(columns) else "Fields marked optional may be left empty"
+        )
+    return said + ("; ∅ says that a value is missing." if any(map(_can_be_missing, columns)) else ".")
+
+
+def _can_be_missing(column: Mapping[str, Any]) -> bool:
+    """Whether null is a value of a column that cannot be left out."""
+    return column["required"] and column["nullable"]
 
 
 def _field(at: int, column: Mapping[str, Any]) -> str:
@@ -72,9 +81,20 @@ def _field(at: int, column: Mapping[str, Any]) -> str:
     about = f'id="f{at}" data-at="{at}" aria-describedby="n{at} w{at}"' + (' aria-required="true"' * column["required"])
     optional = "" if column["required"] else '<span class="may">optional</span>'
     return (
-        f'<div class="field {escape(kind)}"><label for="f{at}"><span class="name">{escape(name)}</span>'
-        f"<small>{_KINDS[kind]}</small>{optional}</label>{_control(at, column, about)}"
+        f'<div class="field {escape(kind)}"><div class="head">'
+        f'<label for="f{at}"><span class="name">{escape(name)}</span>'
+        f"<small>{_KINDS[kind]}</small>{optional}</label>{_missing(at, column)}</div>{_control(at, column, about)}"
         f'<div class="messages"><p class="hint" id="n{at}"></p><p class="wrong" id="w{at}"></p></div></div>'
+    )
+
+
+def _missing(at: int, column: Mapping[str, Any]) -> str:
+    """What says that a value is missing."""
+    if not _can_be_missing(column):
+        return ""
+    return (
+        f'<button type="button" class="may" id="g{at}" aria-pressed="false" aria-controls="f{at}" '
+        f'aria-label="{escape(column["name"])} is missing" title="The value is missing (null)">∅</button>'
     )
 
 
