@@ -155,7 +155,7 @@ def load(kubectl, seconds):  # noqa: F811
 
 def test_it_answers_through_its_service(deployed, kubectl, service):  # noqa: F811
     out, err = deployed
-    assert "is version 1" in err and f"deployment/{NAME}" in err
+    assert "is version 1 (iris.model:v0)" in err and f"deployment/{NAME}" in err
     assert f"http://{NAME}.{NAMESPACE}:8000" in out and "kubectl port-forward" in out
     answer = ask(service, **{"X-Request-Id": "first"})
     assert answer.status_code == 200

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from components.common.errors import Refusal
+from components.common.registry.mirror import ARTIFACT
 
 _ADDRESS = re.compile(r"models:/([^/@]+)(?:@([^/@]+)|/([0-9]+))")
 
@@ -46,3 +48,13 @@ def registered(address: str) -> Registered:
             rule="models:/NAME@ALIAS or models:/NAME/VERSION",
         )
     return Registered(*match.groups())
+
+
+def called(number: str, tags: Mapping[str, str]) -> str:
+    """A version as people are told of it: MLflow counts its own, so beside its number stands the artifact's name.
+
+    Args:
+        number: MLflow's.
+        tags: Of the version.
+    """
+    return f"{number} ({tags[ARTIFACT]})" if tags.get(ARTIFACT) else number

@@ -49,8 +49,10 @@ def with_secret(kubectl: Kubectl, told: objects.Told) -> objects.Told:
 
 
 def champion(kubectl: Kubectl, namespace: str, use_case: str) -> str:
-    """The version of the champion in the cluster's MLflow."""
+    """The champion's version in the cluster's MLflow, in words."""
     import requests
+
+    from tabpipe.models.registered import called
 
     asked = {"name": use_case, "alias": "champion"}
     with forwarded(kubectl, "mlflow", 5000, "the cluster's MLflow", namespace) as url, requests.Session() as session:
@@ -71,7 +73,8 @@ def champion(kubectl: Kubectl, namespace: str, use_case: str) -> str:
         raise Refusal(
             f"the cluster's MLflow refused a request ({answer.status_code})", where=f"context {kubectl.context}"
         )
-    return answer.json()["model_version"]["version"]
+    found = answer.json()["model_version"]
+    return called(found["version"], {tag["key"]: tag["value"] for tag in found.get("tags", [])})
 
 
 def there(kubectl: Kubectl, name: str, use_case: str, namespace: str) -> dict[str, Any] | None:
