@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import Any
 
 from components.common.errors import Refusal, nearest
@@ -63,11 +64,10 @@ def _ancestors(name: str, parents: dict[str, list[str]]) -> frozenset[str]:
 
 def parents_of(spec: Any) -> dict[str, list[str]]:
     """Step to the steps before it, of a compiled pipeline, in the order in which they can run."""
-    tasks = {
-        name: [parent.replace("-", "_") for parent in task.dependent_tasks]
-        for name, task in spec.root.dag.tasks.items()
-    }
-    return {name.replace("-", "_"): parents for name, parents in tasks.items()}
+    # Neither tasks nor their dependencies have an order of their own: the message is a map.
+    tasks = {name: sorted(task.dependent_tasks) for name, task in sorted(spec.root.dag.tasks.items())}
+    ordered = TopologicalSorter(tasks).static_order()
+    return {name.replace("-", "_"): [parent.replace("-", "_") for parent in tasks[name]] for name in ordered}
 
 
 def prune(spec: Any, selection: Selection) -> None:

@@ -193,3 +193,10 @@ def test_selection_runs_what_is_named_and_freezes_what_comes_before(steps, start
 def test_an_unknown_step_is_refused_with_the_nearest():
     with pytest.raises(Refusal, match="did you mean 'make'"):
         select(parents_of(_spec()), ["mak"], None)
+
+
+def test_steps_are_told_in_an_order_in_which_they_can_run():
+    parents = parents_of(_spec())
+    names = list(parents)
+    for step, before in parents.items():
+        assert before == sorted(before) and all(names.index(parent) < names.index(step) for parent in before)
