@@ -144,7 +144,11 @@ def graph(ensemble: Ensemble, width: int, missing: bool = True) -> bytes:
 
     Returns:
         The model, serialised; the same bytes for the same trees.
+
+    Raises:
+        NotCompiled: It is larger than a protobuf message may be.
     """
+    from google.protobuf.message import EncodeError
     from onnx import TensorProto, helper
 
     number = np.float32 if ensemble.single else np.float64
@@ -163,7 +167,10 @@ def graph(ensemble: Ensemble, width: int, missing: bool = True) -> bytes:
     outputs = [helper.make_tensor_value_info("leaf", kind, [None, len(ensemble.trees)])]
     opsets = [helper.make_opsetid("ai.onnx.ml", _ML_OPSET), helper.make_opsetid("", _OPSET)]
     model = helper.make_model(helper.make_graph([node], "trees", inputs, outputs), opset_imports=opsets, ir_version=_IR)
-    return model.SerializeToString(deterministic=True)
+    try:
+        return model.SerializeToString(deterministic=True)
+    except (EncodeError, ValueError) as error:
+        raise NotCompiled(f"the trees are too large for ONNX: {error}") from None
 
 
 def _parts(tree: Tree, single: bool) -> dict[str, np.ndarray]:
