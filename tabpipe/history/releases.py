@@ -1,7 +1,7 @@
 """Code of another commit, in a folder of its own: neither the working tree nor its git folder is touched.
 
 output/releases/
-    COMMIT/               a clean checkout, kept for the next time
+    COMMIT/               a clean checkout, kept for the next time until it was not used for a month
     repositories/HASH/    what was fetched of a git URL
 """
 
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from components.common.errors import Refusal
@@ -24,6 +26,8 @@ from tabpipe.workspace import usable_home
 FOLDER = "releases"
 """The folder in that of outputs; no use case can have its name."""
 _TAIL = 12
+_KEPT = 30 * 86400
+"""Seconds for which a checkout is kept that nobody uses: one with packages of its own is a gigabyte."""
 
 
 def release(at: str) -> tuple[Path, str]:
@@ -81,7 +85,9 @@ def checkout(commit: str, repository: Path) -> Path:
     """
     target = usable_home() / FOLDER / commit
     if target.is_dir() and not _changed(target, commit):
+        os.utime(target)
         return target
+    _remove_unused(target.parent)
     beside = target.with_name(f".{commit}.{os.getpid()}.part")
     shutil.rmtree(beside, ignore_errors=True)
     beside.parent.mkdir(parents=True, exist_ok=True)
@@ -100,6 +106,13 @@ def checkout(commit: str, repository: Path) -> Path:
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return target
+
+
+def _remove_unused(folder: Path) -> None:
+    """Removes the checkouts that were not used for long."""
+    for path in folder.glob("*"):
+        if re.fullmatch(r"[0-9a-f]{40}", path.name) and time.time() - path.stat().st_mtime > _KEPT:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def python_for(folder: Path) -> tuple[str, str]:
