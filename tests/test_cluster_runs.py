@@ -247,9 +247,11 @@ def test_the_pipeline_score_answers_a_table_with_the_champion(cluster, command, 
     scored = done.document["scored"]
     assert (scored["rows"], scored["answered"], scored["refused"], scored["model"]) == (2, 2, 0, champion)
     assert f"2 of 2 rows answered by {champion}" in done.said
-    ref, out = f"iris.score.predictions:{scored['digests']['predictions'][:12]}", tmp_path / "predictions.parquet"
+    ref, out = f"iris.score.predictions:{scored['predictions'][:12]}", tmp_path / "predictions.parquet"
     assert ref in done.said
     fetched = command("artifacts", "get", ref, str(out), "--cluster")
     assert fetched.code == 0, fetched.said
     answers = pq.read_table(out).to_pydict()
     assert answers["id"] == ["007", "008"] and answers["prediction"] == ["setosa", "virginica"]
+    again = command("submit", "iris", "--pipeline", "score", "--json", "--source", str(table)).document
+    assert _states(again)["predict"] == "cached" and again["scored"] == scored

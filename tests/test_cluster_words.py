@@ -1,14 +1,16 @@
 """What is told of runs on a cluster, read from what a real Kubeflow 2.17.0 has answered."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from components.common.errors import Refusal
+from tabpipe.cluster.metadata import Made
 from tabpipe.cluster.progress import steps_of
 from tabpipe.cluster.schedule import cron_of
-from tabpipe.cluster.told import Scored, scored_lines
+from tabpipe.cluster.scored import lines, scored_by
 from tabpipe.compiling import pipeline_name
 
 NAMES = ["resolve", "download", "preprocess", "check_data", "segregate", "train", "evaluate"]
@@ -74,14 +76,19 @@ def test_use_cases_get_names_that_kubeflow_accepts():
 
 
 def test_what_the_pipeline_score_did_is_told_with_the_commands_that_bring_it():
-    known = {"predictions": "ab" * 32, "rejects": "cd" * 32}
-    assert scored_lines(Scored(1200, 1198, 2, "iris.model:v3", known), "iris.score") == [
+    counts = {"rows": 1200.0, "answered": 1198.0, "refused": 2.0}
+    made = [
+        Made("download", "metrics", "", {"rows": 7.0}, True),
+        Made("predict", "metrics", "", counts, True),
+        Made("predict", "predictions", "", {"model": "iris.model:v3", "digest": "ab" * 32}, True),
+        Made("predict", "rejects", "", {"model": "iris.model:v3", "digest": "cd" * 32}, True),
+    ]
+    scored = scored_by(made)
+    assert scored_by(made[:3]) is None and scored_by([]) is None
+    assert lines(scored, "iris.score") == [
         "",
         "  1,198 of 1,200 rows answered by iris.model:v3",
         "  2 refused: tabpipe artifacts get iris.score.rejects:cdcdcdcdcdcd rejects.parquet --cluster",
         "  table    tabpipe artifacts get iris.score.predictions:abababababab predictions.parquet --cluster",
     ]
-    assert scored_lines(Scored(3, 3, 0, None, {}), "iris.score")[1:] == [
-        "  3 of 3 rows answered",
-        "  table    tabpipe artifacts get iris.score.predictions:latest predictions.parquet --cluster",
-    ]
+    assert len(lines(replace(scored, refused=0), "iris.score")) == 3

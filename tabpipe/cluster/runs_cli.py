@@ -104,6 +104,8 @@ def _upload(options: argparse.Namespace, again: bool = False) -> tuple[Cluster, 
 
 def _submit(options: argparse.Namespace) -> int:
     from tabpipe.cluster import told
+    from tabpipe.cluster.scored import lines as scored_lines
+    from tabpipe.cluster.scored import scored_of
     from tabpipe.cluster.submit import start
     from tabpipe.cluster.watch import Watch
     from tabpipe.screen import error_lines, metrics_table
@@ -132,11 +134,11 @@ def _submit(options: argparse.Namespace) -> int:
         say("\n".join(["", *table, ""]))
     training = options.pipeline == "train"
     promotion = told.promotion_of(cluster, outcome) if training else None
-    scored = None if training else told.scored_of(cluster, outcome)
+    scored = None if training else scored_of(cluster, run_id)
     if promotion:
         say(f"  promote  {promotion['reason']}")
     if scored:
-        say("\n".join(told.scored_lines(scored, uploaded.use_case)))
+        say("\n".join(scored_lines(scored, uploaded.use_case)))
     say("\n".join(told.links(cluster, run_id, told.tracked(outcome))))
     if outcome.state != "succeeded":
         print(f"\n{error_lines(outcome.error or f'the run was {outcome.state}')}", file=sys.stderr)

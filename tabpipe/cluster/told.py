@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from tabpipe.cluster.reach import NAMESPACE, Cluster
+from tabpipe.cluster.scored import Scored
 from tabpipe.cluster.watch import Outcome
 from tabpipe.summary import METRICS
 
@@ -41,72 +42,21 @@ def metrics_of(cluster: Cluster, outcome: Outcome) -> dict[str, dict[str, float]
 
 def promotion_of(cluster: Cluster, outcome: Outcome) -> dict[str, str] | None:
     """What the step promote decided and why; None where it did not run or there is no MLflow."""
-    try:
-        _, tags = _of_step(cluster, outcome, "promote")
-        return {name: tags[name] for name in ("decision", "reason")}
-    except Exception:  # an extra, like the metrics; one that the cache served has no tags
-        return None
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What the step predict made of a table."""
-
-    rows: int
-    answered: int
-    refused: int
-    model: str | None
-    """The version that answered; None where the cache served and so MLflow does not say."""
-    digests: dict[str, str]
-    """`predictions` and `rejects`, of what is known."""
-
-
-def scored_of(cluster: Cluster, outcome: Outcome) -> Scored | None:
-    """What the step predict did; None where it did not run or there is no MLflow."""
-    try:
-        metrics, tags = _of_step(cluster, outcome, "predict")
-        counts = [round(metrics[name]) for name in ("rows", "answered", "refused")]
-        known = {name: tags.get(f"output.{name}.digest", "") for name in ("predictions", "rejects")}
-        return Scored(*counts, tags.get("model"), {name: digest for name, digest in known.items() if digest})
-    except Exception:  # an extra
-        return None
-
-
-def scored_lines(scored: Scored, name: str) -> list[str]:
-    """What people are told of it.
-
-    Args:
-        scored: What there is to tell.
-        name: What the pipeline is called, and its tables after it.
-    """
-
-    def fetched(table: str) -> str:
-        which = scored.digests.get(table, "")[:12] or "latest"
-        return f"tabpipe artifacts get {name}.{table}:{which} {table}.parquet --cluster"
-
-    by = f" by {scored.model}" if scored.model else ""
-    lines = ["", f"  {scored.answered:,} of {scored.rows:,} rows answered{by}"]
-    if scored.refused:
-        lines.append(f"  {scored.refused:,} refused: {fetched('rejects')}")
-    return [*lines, f"  table    {fetched('predictions')}"]
-
-
-def _of_step(cluster: Cluster, outcome: Outcome, step: str) -> tuple[dict[str, float], dict[str, str]]:
-    """Metrics and tags of a step of a run, as MLflow has them.
-
-    Raises:
-        LookupError: There is no MLflow, or it has no such step.
-    """
     entries = tracked(outcome)
+    if not entries:
+        return None
     asked = {
         "experiment_ids": [entries["experiment_id"]],
-        "filter": f"tags.mlflow.parentRunId = '{entries['root_run_id']}' and attributes.run_name = '{step}'",
+        "filter": f"tags.mlflow.parentRunId = '{entries['root_run_id']}' and attributes.run_name = 'promote'",
         "order_by": ["start_time DESC"],
         "max_results": 1,
     }
-    data = cluster.mlflow("runs/search", asked)["runs"][0]["data"]
-    metrics = {metric["key"]: metric["value"] for metric in data.get("metrics", [])}
-    return metrics, {tag["key"]: tag["value"] for tag in data.get("tags", [])}
+    try:
+        (run,) = cluster.mlflow("runs/search", asked)["runs"]
+        tags = {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
+        return {name: tags[name] for name in ("decision", "reason")}
+    except Exception:  # an extra, like the metrics; one that the cache served has no tags
+        return None
 
 
 def _logged(cluster: Cluster, entries: dict[str, str], condition: str) -> list[tuple[str, dict[str, float]]]:
@@ -187,7 +137,7 @@ def document(
     outcome: Outcome,
     metrics: dict[str, dict[str, float]],
     promotion: dict[str, str] | None,
-    scored: Scored | None = None,
+    scored: Scored | None,
 ) -> str:
     """What `--json` prints of a run."""
     return json.dumps(
@@ -208,7 +158,7 @@ def document(
             ],
             "metrics": metrics,
             "promotion": promotion,
-            "scored": None if scored is None else asdict(scored),
+            "scored": scored and asdict(scored),
             "mlflow": tracked(outcome) or None,
             "error": outcome.error,
         }
