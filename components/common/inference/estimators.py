@@ -50,10 +50,8 @@ class Trees:
         plan: `offsets` of the trees in the leaves, `link`, `outputs`, `single`, `baseline`, and so on.
     """
 
-    takes_missing = True
-
     def __init__(self, folder: Path, plan: Mapping[str, Any]):
-        self.single = plan["single"]
+        self.single, self.takes_missing = plan["single"], plan.get("missing", True)
         self._leaves = np.load(folder / VALUES, allow_pickle=False)
         self._offsets = np.array(plan["offsets"], dtype=np.intp)
         self._finish: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]

@@ -56,7 +56,7 @@ class Tfidf:
         out[rows, columns] = found
 
     def _tokens(self, text: str) -> list[str]:
-        """The terms of a text; where they are single words, possibly with letters among them, which no term is."""
+        """The terms of a text, and perhaps words of one letter, which are in no vocabulary."""
         if text.isascii():  # then the words can be had without a regular expression, in half the time
             tokens = text.translate(self._ascii).split()
             return tokens if self.ngrams == 1 else self._terms([word for word in tokens if len(word) > 1])

@@ -98,7 +98,7 @@ def _estimator(estimator: Any, noted: Mapping[str, Any], folder: Path) -> dict[s
     missing = any(block["kind"] == "numerical" and block["impute"] is None for block in noted["blocks"])
     (folder / FOREST).write_bytes(graph(ensemble, noted["width"], missing))
     np.save(folder / VALUES, leaves)
-    return {**ensemble.note, "offsets": offsets}
+    return {**ensemble.note, "offsets": offsets, "missing": missing}
 
 
 def _compared(
