@@ -13,6 +13,8 @@ from typing import Any, TextIO
 from components.common.step import PROGRESS
 
 _TAIL = 4096
+_LEAST_WIDTH = 12
+"""Characters that names of steps take at least, a gap included."""
 
 
 @dataclass
@@ -30,16 +32,18 @@ class StepState:
     """Its cache key."""
     note: str = ""
     """A few words about its result."""
-    width: int = 12
-    """Characters that names take on the screen, a gap included."""
 
-    def line(self) -> str:
-        """The step as a line of text."""
+    def line(self, width: int) -> str:
+        """The step as a line of text.
+
+        Args:
+            width: Characters that names take, a gap included.
+        """
         took = (
             f"{self.seconds:7.2f} s" if self.state in ("succeeded", "failed", "interrupted") and not self.cached else ""
         )
         state = {"succeeded": "cached" if self.cached else "done"}.get(self.state, self.state)
-        return f"  {self.name:<{self.width}}{state:<10}{took:<11}{self.note}".rstrip()
+        return f"  {self.name:<{width}}{state:<10}{took:<11}{self.note}".rstrip()
 
 
 class Screen:
@@ -53,13 +57,13 @@ class Screen:
     def __init__(self, out: TextIO, log: Callable[[str], Path]):
         self.out, self.log = out, log
         self.steps: dict[str, StepState] = {}
+        self._width = _LEAST_WIDTH
         self._live: Any = None
 
     def open(self, names: Iterable[str]) -> None:
         """Shows the steps, all waiting."""
-        names = list(names)
-        width = max([StepState.width, *(len(name) + 2 for name in names)])
-        self.steps = {name: StepState(name, width=width) for name in names}
+        self.steps = {name: StepState(name) for name in names}
+        self._width = max([_LEAST_WIDTH, *(len(name) + 2 for name in self.steps)])
         if self.out.isatty():
             from rich.console import Console
             from rich.live import Live
@@ -85,7 +89,7 @@ class Screen:
         step.seconds = 0.0 if cached else round(time.time() - step.started, 3)
         step.state, step.cached, step.key, step.note = state, cached, key, note
         if self._live is None:
-            self.say(step.line())
+            self.say(step.line(self._width))
 
     def close(self) -> None:
         """Ends the live display; steps that did not run become skipped."""
@@ -119,10 +123,10 @@ class Screen:
         for step in self.steps.values():
             if step.state == "running":
                 step.seconds = time.time() - step.started
-                name = f"  {step.name:<{step.width}}"
+                name = f"  {step.name:<{self._width}}"
                 text = f"{name}{'running':<10}{step.seconds:7.1f} s  {last_progress(self.log(step.name))}"
             else:
-                text = step.line()
+                text = step.line(self._width)
             colour = "dim" if step.cached else colours[step.state]
             lines.append(Text(text, style=colour, no_wrap=True, overflow="ellipsis"))
         return Group(*lines)

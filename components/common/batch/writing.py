@@ -45,7 +45,7 @@ def format_named(name: str) -> Format:
     return form
 
 
-def refuse_no_file(path: str) -> None:
+def _refuse_no_file(path: str) -> None:
     """Refuses to write over what is no plain file: a folder, a device, a pipe would be lost.
 
     Raises:
@@ -122,7 +122,7 @@ class Writer:
         if self.path == STREAM:
             self._sink = sys.stdout.buffer
             return
-        refuse_no_file(self.path)
+        _refuse_no_file(self.path)
         try:
             Path(self.path).parent.mkdir(parents=True, exist_ok=True)
             self._sink = open(self._beside, "wb", buffering=1 << 20)  # noqa: SIM115  # `commit` or `discard` closes it
