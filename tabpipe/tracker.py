@@ -97,7 +97,11 @@ class _Writer:
 
         self.folder, self.opened = folder, opened
         os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
-        state = read_json(folder / "state.json", {})
+        state = read_json(folder / "state.json", None)
+        self.resumed = state is not None  # a tracker before this one may have ended in the midst of anything
+        if state is None:
+            state = {}
+            write_json(folder / "state.json", state)
         ensure_store()
         with first_come():  # two trackers must not create the same experiment
             self.client = MlflowClient()
@@ -114,6 +118,13 @@ class _Writer:
         return self.client.create_experiment(name, (home() / "mlartifacts" / name).as_uri() if local else None)
 
     def _create(self, name: str, started: float, tags: dict[str, str]) -> str:
+        """Creates a run; or finds it, if a tracker that ended before it could note so has created it already."""
+        if self.resumed:
+            parent = tags.get("mlflow.parentRunId")
+            below = f" and tags.`mlflow.parentRunId` = '{parent}'" if parent else ""
+            found = self.client.search_runs([self.experiment], f"attributes.run_name = '{name}'{below}", max_results=1)
+            if found:
+                return found[0].info.run_id
         return self.client.create_run(self.experiment, int(started * 1000), tags, name).info.run_id
 
     def _child_tags(self, step: str) -> dict[str, str]:
@@ -166,7 +177,7 @@ class _Writer:
         for run in self.client.search_runs([self.experiment], f"tags.`mlflow.parentRunId` = '{self.parent}'"):
             children.setdefault(run.data.tags.get("tabpipe.step"), run.info.run_id)
         for step in closed.get("steps", []):
-            if step["cached"] and step["name"] not in children:
+            if step["cached"]:
                 self._write_cached(step)
             elif step["state"] == "succeeded" and step["key"] and step["name"] in children:
                 self.client.set_tag(children[step["name"]], "tabpipe.key", step["key"])
