@@ -134,3 +134,16 @@ def ended(process):
     printed, _ = process.communicate(timeout=200)
     assert process.returncode == 0, printed
     return printed
+
+
+def overwrite(store, key, change):
+    """Changes bytes in a store behind its back; None deletes them."""
+    data = store.place.read(key)
+    store.place.delete([key])
+    if change is not None:
+        assert store.place.create(key, change(data))
+
+
+def flip(data):
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]

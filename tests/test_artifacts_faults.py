@@ -27,27 +27,16 @@ from tests.artifact_stores import (
     any_real_url,  # noqa: F401 - a fixture, as is the next one
     any_url,  # noqa: F401
     bucket_url,
+    flip,
     keys,
     minio_server,  # noqa: F401
     moto_server,  # noqa: F401
+    overwrite,
     started,
     write,
 )
 
 DAY = 86400
-
-
-def overwrite(store, key, change):
-    """Changes bytes in a store behind its back; None deletes them."""
-    data = store.place.read(key)
-    store.place.delete([key])
-    if change is not None:
-        assert store.place.create(key, change(data))
-
-
-def flip(data):
-    middle = len(data) // 2
-    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
 
 
 def large(folder, parts=3):

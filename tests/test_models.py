@@ -6,9 +6,20 @@ import time
 import pytest
 
 from components.common.artifacts import open_store
+from components.common.artifacts.objects import key_of
 from components.common.errors import Refusal
 from components.common.registry import challenge, mark, model_name, promote, rollback, rolled_back, standing
-from tests.artifact_stores import any_real_url, any_url, ended, minio_server, moto_server, started, write
+from tests.artifact_stores import (
+    any_real_url,
+    any_url,
+    ended,
+    flip,
+    minio_server,
+    moto_server,
+    overwrite,
+    started,
+    write,
+)
 from tests.conftest import command_line
 
 __all__ = ["any_real_url", "any_url", "minio_server", "moto_server"]
@@ -84,6 +95,22 @@ def test_the_mark_changes_with_every_move_and_with_the_store(store, tmp_path):
     other = open_store(tmp_path / "other")
     marks.append(mark(other, standing(other, "music")))
     assert len(set(marks)) == 5
+
+
+@pytest.mark.parametrize("damage", [flip, None], ids=["flipped", "gone"])
+def test_a_model_that_is_damaged_in_the_store_gets_no_alias(store, damage):
+    now = _champions(store, "v0", "v2")
+    for ref in ("v0", "v1"):
+        digest, _ = store.files(store.resolve(f"{NAME}:{ref}"))["MLmodel"]
+        overwrite(store, key_of(digest), damage)
+    for move in (
+        lambda: promote(store, now, f"{NAME}:v1"),
+        lambda: challenge(store, "music", f"{NAME}:v1"),
+        lambda: rollback(store, now),
+    ):
+        with pytest.raises(Refusal, match="damaged" if damage else "missing"):
+            move()
+    assert standing(store, "music") == now
 
 
 _RIVAL = """

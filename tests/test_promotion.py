@@ -1,10 +1,15 @@
 """Real trainings, one after the other: the better model becomes the champion, the worse one does not."""
 
 import json
+import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from components.common.errors import Refusal
+from components.common.sections import PromoteArgument
+from components.promote.compare import compare
 from tests.conftest import ROOT, command_line
 
 MUSIC = ROOT.parent / "shared" / "data" / "genres_mod.parquet"
@@ -62,6 +67,19 @@ def test_on_the_real_music_table_only_a_better_forest_takes_the_place_and_a_roll
     assert project.history() == [("promote", None, "v0"), ("promote", "v0", "v2"), ("rollback", "v2", "v0")]
     again = project.decided("train.max_depth=16")
     assert again["decision"] == "keep", "a model that a person has given up is not promoted by a run"
+
+
+def test_a_candidate_is_timed_as_it_is_served(tmp_path):
+    project = Project(tmp_path, "iris", "train.model=random_forest", "train.C=null", "train.max_iter=null")
+    summary = project.run("train.n_estimators=200")
+    test, folder = pd.read_parquet(tmp_path / summary["outputs"]["segregate"]["test"]["path"]), summary["model"]
+    section = PromoteArgument(use_case="iris", target="species", task="classification")
+    compiled = compare(section, folder, None, test, None).candidate.latency_ms
+    plain = shutil.copytree(folder, tmp_path / "plain", ignore=shutil.ignore_patterns("compiled"))
+    assert compiled < compare(section, plain, None, test, None).candidate.latency_ms / 3, "it is a hundredth or so"
+    (Path(shutil.copytree(folder, tmp_path / "damaged")) / "compiled" / "trees.onnx").write_bytes(b"no graph")
+    with pytest.raises(Refusal, match="compiled model cannot be opened"):
+        compare(section, tmp_path / "damaged", None, test, None)
 
 
 def test_an_unchanged_run_is_served_from_the_cache_until_somebody_moves_the_champion(tmp_path):

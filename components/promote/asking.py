@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.common.errors import Refusal
+from components.common.inference.plans import FOLDER
+from components.common.inference.predictor import load_predictor
 from components.common.saved_models import absent_columns, load, refuse_absent
 from components.common.scoring import ask, classes_of
 from components.promote.signatures import differences
@@ -31,6 +34,8 @@ class SavedModel:
     """A model as it was loaded."""
 
     pipeline: Any
+    serve: Callable[[pd.DataFrame], object]
+    """Answers rows as a server does: compiled, where that could be done."""
     signature: Any
     classes: list[str] | None
     """A classifier's; None of a regressor."""
@@ -56,7 +61,19 @@ def _opened(path: str | os.PathLike[str]) -> tuple[SavedModel, Any]:
     if description.signature is None:
         raise Refusal("the model has no signature", where=str(path), rule="a model saved with its signature")
     size = sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
-    return SavedModel(pipeline, description.signature, classes_of(pipeline[-1]), size), description
+    model = SavedModel(pipeline, _served(path, pipeline), description.signature, classes_of(pipeline[-1]), size)
+    return model, description
+
+
+def _served(path: str | os.PathLike[str], pipeline: Any) -> Callable[[pd.DataFrame], object]:
+    if not (Path(path) / FOLDER).is_dir():  # a model that was not made by the step train
+        return lambda rows: ask(pipeline, rows)
+    predictor = load_predictor(path)
+
+    def serve(rows: pd.DataFrame) -> object:
+        return predictor.answer({name: rows[name].to_numpy() for name in predictor.columns if name in rows}, len(rows))
+
+    return serve
 
 
 def _other_task(section: PromoteArgument, model: SavedModel) -> str:
@@ -87,8 +104,8 @@ def open_champion(
     return champion, "", signature
 
 
-def latencies(pipelines: list[Any], table: pd.DataFrame) -> list[float]:
-    """The median milliseconds that each model takes for one row.
+def latencies(models: list[SavedModel], table: pd.DataFrame) -> list[float]:
+    """The median milliseconds that each model, as it is served, takes for one row.
 
     They are asked in turn, so that a busy moment is busy for all, and each by one thread.
     """
@@ -96,15 +113,15 @@ def latencies(pipelines: list[Any], table: pd.DataFrame) -> list[float]:
 
     places = np.linspace(0, len(table) - 1, _WARM_UP + _MOST).round().astype(int)
     np.random.default_rng(0).shuffle(places)  # those that are timed are from all of the table, however few
-    times: list[list[float]] = [[] for _ in pipelines]
+    times: list[list[float]] = [[] for _ in models]
     end = time.perf_counter() + _SECONDS
     with threadpool_limits(1):
         for count, at in enumerate(places):
             if count >= _WARM_UP + _FEWEST and time.perf_counter() > end:
                 break
             row = table.iloc[[at]]
-            for pipeline, mine in zip(pipelines, times, strict=True):
+            for model, mine in zip(models, times, strict=True):
                 start = time.perf_counter()
-                ask(pipeline, row)
+                model.serve(row)
                 mine.append((time.perf_counter() - start) * 1000)
     return [float(np.median(mine[_WARM_UP:])) for mine in times]

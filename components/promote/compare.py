@@ -38,7 +38,7 @@ class Judged:
     scores: Scores
     answers: Answers
     latency_ms: float
-    """The median time of the answer to one row."""
+    """The median time of the answer to one row, as the model is served."""
     bytes: int
     """Of the saved model's files."""
     classes: list[str] | None
@@ -111,7 +111,7 @@ def compare(
             former = ask(champion.pipeline, rows)
         except Exception as error:  # whatever an old model trips over is no fault of the candidate
             unfit = f"it cannot answer these rows: {error}"
-    times = latencies([candidate.pipeline] if former is None else [candidate.pipeline, champion.pipeline], rows)
+    times = latencies([candidate] if former is None else [candidate, champion], rows)
     mine = _judged(candidate, truth, found, times[0])
     alone = Comparison(len(rows), left_out, mine, None, unfit, signature, None, None, 0, [])
     if former is None:

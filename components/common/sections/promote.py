@@ -26,7 +26,7 @@ class Guards(Section):
     """Most that any slice may lose against the champion: of its share of right answers (0.05: five points), or, of
     numbers, of its mean absolute error (0.05: five percent more). Slices are those of evaluate."""
     latency_ms: float | None = Field(default=None, gt=0)
-    """Most milliseconds that the answer to one row may take, the median of many."""
+    """Most milliseconds that the answer to one row may take, the median of several, as the model is served."""
     size_mb: float | None = Field(default=None, gt=0)
     """Most megabytes (10^6 bytes) of the saved model."""
 
