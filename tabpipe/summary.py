@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 from components.common.sources import redact
@@ -13,6 +11,7 @@ from tabpipe.screen import error_lines, metrics_table, shorter
 
 if TYPE_CHECKING:
     from tabpipe.run import Run
+    from tabpipe.under_way import UnderWay
 
 
 METRICS = ("auc_macro_ovo", "f1_macro", "accuracy", "log_loss", "r2", "mae", "rmse")
@@ -35,31 +34,18 @@ def summarise(run: Run, state: str) -> dict[str, Any]:
         for split, step in (("validation", "train"), ("test", "evaluate"))
         if step in run.outputs
     }
-    reports = sorted((run.workspace.run / "reports").glob("*.html"))
+    reports = sorted((run.folder / "reports").glob("*.html"))
     return {
-        "run_id": run.run_id,
-        "use_case": run.name,
-        "state": state,
-        "started": run.started,
-        "seconds": round(time.time() - run.started, 3),
-        "source": redact(run.use_case.download.source),
-        "checksum": run.checksum,
+        **run.document(state),
         "overrides": [f"{key}={redact(value)}" for key, _, value in (o.partition("=") for o in run.options.overrides)],
-        "steps": [
-            {"name": step.name, "state": step.state, "seconds": step.seconds, "cached": step.cached}
-            for step in run.screen.steps.values()
-        ],
         "metrics": metrics,
-        "model": str(run.workspace.run / "model") if "train" in run.outputs else None,
+        "model": str(run.folder / "model") if "train" in run.outputs else None,
         "reports": {path.stem: str(path) for path in reports},
-        "engine": run.options.on,
-        "code": run.code,
-        "environment": provenance.environment() if run.options.on == "local" else None,  # an image holds its own
+        "environment": provenance.environment() if run.on == "local" else None,  # an image holds its own
         "reference": run.reference,
         "valid_for": run.valid_for,
         "promotion": _promotion(run.outputs.get("promote")),
         "outputs": provenance.outputs(run.outputs),
-        "error": run.error,
     }
 
 
@@ -69,17 +55,20 @@ def _promotion(outputs: dict[str, Any] | None) -> dict[str, str] | None:
 
 
 def tell(run: Run, summary: dict[str, Any]) -> None:
-    """Prints a run's metrics and where things are, or what went wrong; and the summary where JSON is asked for."""
-    say, folder = run.screen.say, run.workspace.run
+    """Prints a run's metrics and where things are, or what went wrong."""
+    say = run.screen.say
     if summary["state"] == "succeeded":
         table = metrics_table(summary["metrics"], run.workspace.previous_summary(), run.checksum)
         say("\n".join(["", *table, ""]) if table else "")
         if summary["model"]:
-            say(f"  model    {shorter(folder / 'model')}")
+            say(f"  model    {shorter(summary['model'])}")
         for path in summary["reports"].values():
             say(f"  report   {shorter(path)}")
         say(f"  {summary['seconds']:.2f} s; `make ui` shows all runs")
     else:
-        print(f"\n{error_lines(run.error or 'failed')}\n  logs:  {shorter(folder / 'logs')}", file=sys.stderr)
-    if run.options.json:
-        print(json.dumps(summary))
+        tell_failure(run)
+
+
+def tell_failure(run: UnderWay) -> None:
+    """Prints what went wrong, and where the logs are."""
+    print(f"\n{error_lines(run.error or 'failed')}\n  logs:  {shorter(run.folder / 'logs')}", file=sys.stderr)

@@ -104,13 +104,8 @@ class Workspace:
     def __init__(self, use_case: str, run_id: str):
         self.home = home()
         self.root = self.home / use_case
-        self.run = self.root / "runs" / run_id
         self.run_id = run_id
         self.last: dict[str, Any] = read_json(self.root / "last.json", {})
-
-    def log(self, step: str) -> Path:
-        """The log of a step of this run."""
-        return self.run / "logs" / f"{step}.log"
 
     def remember(self, step: str, key: str, parents: list[str]) -> None:
         """Notes the cache key of a step's good outputs, and of those that they were made from."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -41,11 +41,14 @@ def shorten(value: Any, limit: int = 200) -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Words a suggestion: the known name nearest to a misspelt one, or a list of all."""
     names = sorted(known)
-    same = [other for other in names if other.lower() == name.lower()]
-    close = same or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return "known are: " + ", ".join(names) if names else "none is known"
+    return misspelt(name, names) or ("known are: " + ", ".join(names) if names else "none is known")
+
+
+def misspelt(name: str, known: Sequence[str]) -> str:
+    """Words a suggestion where a known name is near to a misspelt one; empty where none is."""
+    same = [other for other in known if other.lower() == name.lower()]
+    close = same or difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else ""
 
 
 def no_space(error: OSError) -> str | None:

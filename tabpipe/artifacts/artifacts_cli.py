@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from typing import Any
 
-from tabpipe.environment import environment
+from tabpipe.place import command, placed
 
 
 def add(commands: Any) -> None:
@@ -78,17 +77,7 @@ _REF = "NAME, NAME:ALIAS, NAME:vN or NAME:DIGEST"
 
 
 def _command(inner: Any, name: str, text: str, example: str) -> argparse.ArgumentParser:
-    parser = inner.add_parser(
-        name, help=text, description=text[0].upper() + text[1:] + ".", epilog=f"example: tabpipe artifacts {example}"
-    )
-    place = parser.add_mutually_exclusive_group()
-    place.add_argument(
-        "--store",
-        metavar="URL",
-        help="a folder or s3://bucket/prefix (default: TABPIPE_ARTIFACTS, or output/artifacts)",
-    )
-    place.add_argument("--cluster", action="store_true", help="the store of the cluster that KUBECONFIG points at")
-    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    parser = command(inner, "artifacts", name, text, example)
     parser.set_defaults(command=_run(name))
     return parser
 
@@ -97,17 +86,7 @@ def _run(name: str) -> Callable[[argparse.Namespace], int]:
     def run(options: argparse.Namespace) -> int:
         from tabpipe.artifacts import changing, showing
 
-        with _on_cluster() if options.cluster else nullcontext():
+        with placed(options, mlflow=False):
             return getattr(showing if name in _SHOWING else changing, f"{name}_command")(options)
 
     return run
-
-
-@contextmanager
-def _on_cluster() -> Iterator[None]:
-    """Lets the default store be that of the cluster."""
-    from tabpipe.cluster.reach import connect
-    from tabpipe.cluster.store import reached_store
-
-    with reached_store(connect()) as variables, environment(variables):
-        yield

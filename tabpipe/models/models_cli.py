@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from tabpipe.place import command, placed
+
 _MODEL = "the use case, for instance music_genres"
 
 
@@ -44,15 +46,7 @@ def add(commands: Any) -> None:
 
 
 def _command(inner: Any, name: str, text: str, example: str) -> argparse.ArgumentParser:
-    parser = inner.add_parser(
-        name, help=text, description=text[0].upper() + text[1:] + ".", epilog=f"example: tabpipe models {example}"
-    )
-    place = parser.add_mutually_exclusive_group()
-    place.add_argument(
-        "--store", metavar="URL", help="the artifact store (default: TABPIPE_ARTIFACTS, or output/artifacts)"
-    )
-    place.add_argument("--cluster", action="store_true", help="those of the cluster that KUBECONFIG points at")
-    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    parser = command(inner, "models", name, text, example)
     parser.set_defaults(command=_run(name))
     return parser
 
@@ -60,7 +54,6 @@ def _command(inner: Any, name: str, text: str, example: str) -> argparse.Argumen
 def _run(name: str) -> Callable[[argparse.Namespace], int]:
     def run(options: argparse.Namespace) -> int:
         from tabpipe.models import changing, showing
-        from tabpipe.models.where import placed
 
         with placed(options):
             return getattr(showing if name in ("list", "history") else changing, f"{name}_command")(options)

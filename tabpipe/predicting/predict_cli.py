@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from tabpipe.place import add_place
+
 _EXAMPLES = """MODEL is USE_CASE (its champion), USE_CASE@ALIAS, USE_CASE@v3, artifact://NAME:ALIAS, models:/NAME@ALIAS
 of MLflow's registry, or the folder of a model.
 
@@ -48,11 +50,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--delimiter", help="of a CSV (default: a comma; a tab of .tsv)")
     parser.add_argument("--from", dest="form", choices=("csv", "jsonl", "parquet", "arrow"), help="the format of IN")
     parser.add_argument("--to", choices=("csv", "jsonl", "parquet"), help="the format of OUT (default: by its ending)")
-    place = parser.add_mutually_exclusive_group()
-    place.add_argument(
-        "--store", metavar="URL", help="the artifact store (default: TABPIPE_ARTIFACTS, or output/artifacts)"
-    )
-    place.add_argument("--cluster", action="store_true", help="the models of the cluster that KUBECONFIG points at")
+    add_place(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout, progress on stderr")
     parser.set_defaults(command=_predict)
 

@@ -13,6 +13,7 @@ from typing import Any
 from components.common.batch import Tally, TooManyRefused, Wanted, format_named, open_table, percentage, predict_table
 from components.common.batch.reading import STREAM
 from components.common.errors import Refusal, no_space
+from tabpipe.place import placed
 from tabpipe.predicting.models import Found, find_model
 from tabpipe.screen import error_lines
 
@@ -26,8 +27,6 @@ _MOST_AT_ONCE = 10_000_000
 
 def predict(options: argparse.Namespace) -> int:
     """Lets a model answer a table; returns the exit code: 0 done, 1 too many rows were refused."""
-    from tabpipe.models.where import placed
-
     started = time.monotonic()
     form = options.to or format_named(options.out)
     rejects = options.rejects or _beside(options.out)

@@ -6,9 +6,10 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
-from components.common.errors import Refusal, nearest
+from components.common.errors import Refusal, misspelt
 from components.common.sources.address import Address
 from components.common.sources.transfer import CHUNK, Incoming, Validators
 
@@ -45,6 +46,10 @@ def state(path: Path, shown: str) -> os.stat_result:
     return found
 
 
+_SHOWN = 5
+"""Files that a message names."""
+
+
 def identity(found: os.stat_result) -> list[int]:
     """What changes when a file's bytes do: size, times in nanoseconds (one cannot be set back), inode, device."""
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev]
@@ -53,12 +58,23 @@ def identity(found: os.stat_result) -> list[int]:
 def _nearby(path: Path) -> str:
     if not path.parent.is_dir():
         return f"there is no folder {path.parent} either"
-    try:
-        return nearest(path.name, os.listdir(path.parent)[:1000])[:300]
-    except OSError:
-        return "check the path"
+    files = _files(path.parent)
+    if not files:
+        return "its folder holds no file"
+    rest = ", …" if len(files) > _SHOWN else ""
+    return misspelt(path.name, files) or f"its folder holds {', '.join(files[:_SHOWN])}{rest}"
 
 
 def _within(path: Path) -> str:
-    files = sorted(item.name for item in path.iterdir() if item.is_file())[:5] if os.access(path, os.R_OK) else []
+    files = _files(path)
     return f"name a file in it, for instance {files[0]}" if files else "name a file"
+
+
+def _files(folder: Path) -> list[str]:
+    """The files of a folder, by name, without hidden ones; a thousand at most, none where it may not be read."""
+    try:
+        with os.scandir(folder) as found:
+            files = (entry.name for entry in found if entry.is_file() and not entry.name.startswith("."))
+            return sorted(islice(files, 1000))
+    except OSError:
+        return []

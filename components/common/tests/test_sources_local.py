@@ -88,6 +88,7 @@ def test_a_file_written_a_moment_ago_is_read_again(table, tmp_path):
     ("source", "words"),
     [
         pytest.param("{folder}/my tabel.csv", ["does not exist", "'my table.csv'"], id="missing-with-the-nearest"),
+        pytest.param("{folder}/fruit.csv", ["its folder holds my table.csv"], id="missing-with-what-is-there"),
         pytest.param("{folder}/none/t.csv", ["does not exist", "no folder"], id="missing-folder"),
         pytest.param("{folder}", ["folder", "my table.csv"], id="a-folder"),
         pytest.param("/dev/null", ["no regular file"], id="a-device"),
