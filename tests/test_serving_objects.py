@@ -245,13 +245,44 @@ def test_on_kind_a_node_port_leads_to_it():
 def test_kserve_takes_the_place_of_the_deployment():
     things = rendered("kserve")
     kinds = {thing["kind"] for thing in things}
-    assert kinds == {"ServiceAccount", "ConfigMap", "NetworkPolicy", "InferenceService"}
+    assert kinds == {"ServiceAccount", "ConfigMap", "NetworkPolicy", "PodDisruptionBudget", "InferenceService"}
     environment_ = environment(things)
     assert environment_["PROTOCOL"]["value"] == "v2"
     plain, served = pod_of(rendered())["containers"][0], pod_of(things)["containers"][0]
     own = {"name", "env", "ports", "startupProbe", "readinessProbe", "livenessProbe"}
     assert {key: plain[key] for key in plain.keys() - own} == {key: served[key] for key in served.keys() - own}
-    assert served["env"][1:] == plain["env"]
+    port = environment_.pop("TABPIPE_SERVE_PORT")["value"]
+    assert [environment_.get(each["name"], each) for each in plain["env"]] == plain["env"]
+    # Where its Services are headless, KServe tells everybody to ask port 8080 of the pods.
+    (rule,) = one(things, "NetworkPolicy")["spec"]["ingress"]
+    assert {port, str(served["ports"][0]["containerPort"]), str(rule["ports"][0]["port"])} == {"8080"}
+    probes = [served[f"{name}Probe"]["httpGet"] for name in ("startup", "readiness", "liveness")]
+    assert {probe["port"] for probe in probes} == {8080}
+
+
+def test_kserves_pods_are_those_of_the_network_policy_and_the_disruption_budget():
+    things = rendered("kserve")
+    labels = pod_of(things)["labels"]
+    selectors = [
+        one(things, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+        one(things, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+        pod_of(things)["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"],
+    ]
+    assert all(selector and selector.items() <= labels.items() for selector in selectors)
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        pytest.param({"image": "r/tabpipe/server:2"}, False, id="image"),
+        pytest.param({"serve": {"resources": {"memory_limit": "2Gi"}}}, False, id="resources"),
+        pytest.param({"serve": {"replicas": {"min": 3, "max": 9, "cpu": 50}}}, True, id="scaling"),
+    ],
+)
+def test_what_kserve_has_brought_to_its_pods_is_seen_by_their_annotation(change, same):
+    both = rendered("kserve"), rendered("kserve", **change)
+    notes = [pod_of(things)["annotations"][objects.SETTINGS] for things in both]
+    assert (notes[0] == notes[1]) is same
 
 
 def test_an_unknown_overlay_is_refused_with_the_nearest_one():

@@ -23,7 +23,7 @@ def forwarded(
 
     Args:
         cluster: Where it is.
-        service: Its name.
+        service: Its name; or a kind with a name, as `deployment/serve-iris-predictor`, for what has none.
         port: The port that it listens on.
         called: What messages call it.
         namespace: Where the Service is.
@@ -35,7 +35,8 @@ def forwarded(
         Refusal: There is no such Service, nothing answers behind it, or it may not be reached.
     """
     command = ["kubectl", "--context", cluster.context, "port-forward", "--address", "127.0.0.1"]
-    command += ["--namespace", namespace, f"service/{service}", f":{port}"]
+    to = service if "/" in service else f"service/{service}"
+    command += ["--namespace", namespace, to, f":{port}"]
     with tempfile.TemporaryFile("w+") as errors:
         try:
             forward = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)

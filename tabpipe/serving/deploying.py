@@ -19,7 +19,7 @@ from tabpipe.cluster.reach import NAMESPACE
 from tabpipe.cluster.ready import wait
 from tabpipe.cluster.told import ADDRESS
 from tabpipe.images import SERVER, image_of
-from tabpipe.serving import looking, objects
+from tabpipe.serving import by_kserve, looking, objects
 from tabpipe.serving.asking import how_to_ask, until_ready
 
 PORT = 8000
@@ -27,7 +27,6 @@ PORT = 8000
 _TRIES = 5
 """How often a way to the Service is opened: it leads to one pod, which may be one that is just ending."""
 _KINDS = "deployments,services,horizontalpodautoscalers,poddisruptionbudgets,networkpolicies,serviceaccounts,configmaps"
-_KSERVE = "inferenceservices.serving.kserve.io"
 
 
 @dataclass
@@ -79,16 +78,34 @@ def _deploy(kubectl: Kubectl, wanted: Deployment, folder: Path, told: objects.To
     name = objects.name_of(told.use_case)
     there = looking.there(kubectl, name, told.use_case, wanted.namespace)
     # How many there are is left as it is: the autoscaler knows better.
-    replicas = there["spec"].get("replicas") if there else told.serve.replicas.min
-    wholes = objects.objects_of(folder, told, replicas)
+    plain = [thing["spec"].get("replicas") for thing in there if thing["kind"] == "Deployment"]
+    wholes = objects.objects_of(folder, told, plain[0] if plain else told.serve.replicas.min)
+    ((workload, _, _),) = objects.pods_of(wholes)
+    _refuse_another_kind(there, workload, told)
     _tell(_apply(kubectl, wholes, wanted.force), there, told.image)
-    if any(thing["kind"] == "InferenceService" for thing in wholes):
-        return _by_kserve(kubectl, name, wanted)
-    seconds = wait(kubectl, wanted.namespace, [f"deployment/{name}"], sys.stderr, wanted.timeout, command="make deploy")
+    if workload["kind"] == by_kserve.KIND:
+        seconds = by_kserve.follow(kubectl, workload, wanted.timeout)
+        to, port, lines = by_kserve.reached(kubectl, workload)
+        here = f"http://localhost:{PORT}"
+    else:
+        names = [f"deployment/{name}"]
+        seconds = wait(kubectl, wanted.namespace, names, sys.stderr, wanted.timeout, command="make deploy")
+        to, port, (lines, here) = f"service/{name}", PORT, _reached(wholes)
     _say(f"All servers are ready ({seconds:.0f} s).")
-    (service,) = [thing for thing in wholes if thing["kind"] == "Service"]
-    print("\n".join(_found(kubectl, service, bool(told.secret))))
+    print("\n".join(lines + _asked(kubectl, to, port, wanted.namespace, here, bool(told.secret))))
     return 0
+
+
+def _refuse_another_kind(there: list[dict[str, Any]], workload: dict[str, Any], told: objects.Told) -> None:
+    """A Deployment and an InferenceService of one name would answer beside each other, behind one Service."""
+    others = [thing["kind"] for thing in there if thing["kind"] != workload["kind"]]
+    if others:
+        raise Refusal(
+            f"{workload['metadata']['name']} is there already, of another overlay",
+            where=f"namespace {told.namespace}",
+            value=others[0],
+            mend=f"make undeploy CONFIG={told.use_case} first",
+        )
 
 
 def undeploy(config: str, namespace: str, context: str = "") -> int:
@@ -105,7 +122,9 @@ def undeploy(config: str, namespace: str, context: str = "") -> int:
     check_server(kubectl)
     selector = f"app.kubernetes.io/name=serve,app.kubernetes.io/instance={name}"
     with _allowed(kubectl, namespace):
-        kinds = _KINDS + (f",{_KSERVE}" if _has_kserve(kubectl) else "")
+        # KServe's first: as long as it is there, KServe makes anew what is taken from it.
+        served = by_kserve.there(kubectl, namespace, "--selector", selector)
+        kinds = f"{by_kserve.KINDS},{_KINDS}" if served else _KINDS
         asked = ["--namespace", namespace, "--selector", selector, "-o", "name", "--wait"]
         gone = [line for line in kubectl("delete", kinds, *asked).splitlines() if "/" in line]  # or a sentence
     said = f"{name} is gone: {len(gone)} objects" if gone else f"nothing of {name} is there"
@@ -145,7 +164,7 @@ def _apply(kubectl: Kubectl, wholes: list[dict[str, Any]], force: bool) -> Chang
     except Failed as error:
         if "conflict" not in error.said:  # what is said of those by `apply` is better
             said = " ".join(line.strip() for line in error.said.splitlines()[:6])
-            mend = "the overlay kserve is for clusters that have KServe" if "InferenceService" in said else ""
+            mend = "the overlay kserve is for clusters with KServe 0.13 or newer" if by_kserve.KIND in said else ""
             raise Refusal(
                 f"the cluster does not take it, and nothing was changed: {said[:800]}",
                 where=f"context {kubectl.context}",
@@ -154,55 +173,38 @@ def _apply(kubectl: Kubectl, wholes: list[dict[str, Any]], force: bool) -> Chang
     return apply(kubectl, wholes, force)
 
 
-def _tell(changes: Changes, there: dict[str, Any] | None, image: str) -> None:
+def _tell(changes: Changes, there: list[dict[str, Any]], image: str) -> None:
     """Says what has changed."""
     if not changes.made and not changes.changed:
         _say(f"  nothing has changed: all {len(changes.same)} objects are as they were")
         return
     _say(f"  {len(changes.made)} objects made, {len(changes.changed)} changed, {len(changes.same)} as they were")
-    if there:
-        before = there["spec"]["template"]["spec"]["containers"][0]["image"]
+    for _, pod, _ in objects.pods_of(there):
+        before = pod["containers"][0]["image"]
         _say(f"  image: {before} → {image}" if before != image else f"  changed: {', '.join(changes.changed)}")
 
 
-def _found(kubectl: Kubectl, service: dict[str, Any], key: bool) -> list[str]:
-    """Where the server is found, once it has said that it is ready: lines of text."""
+def _reached(wholes: list[dict[str, Any]]) -> tuple[list[str], str]:
+    """Lines that say at which addresses the Service answers, and its address on this machine."""
+    (service,) = [thing for thing in wholes if thing["kind"] == "Service"]
     name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
     address = service["metadata"].get("annotations", {}).get(ADDRESS)
-    here = address or f"http://localhost:{PORT}"
     lines = [f"  in the cluster  http://{name}.{namespace}:{PORT}"]
     if not address:
         lines.append(f"  on this machine kubectl port-forward --namespace {namespace} service/{name} {PORT}:{PORT}")
+    return lines, address or f"http://localhost:{PORT}"
+
+
+def _asked(kubectl: Kubectl, to: str, port: int, namespace: str, here: str, key: bool) -> list[str]:
+    """How the server is asked, once it has said at its Service that it is ready: lines of text."""
     for left in itertools.count(_TRIES - 1, -1):
         try:
-            with forwarded(kubectl, name, PORT, f"the Service {name}", namespace) as url:
+            with forwarded(kubectl, to, port, to, namespace) as url:
                 until_ready(url, lambda: "", patience=10)
-                return lines + [line.replace(url, here) for line in how_to_ask(url, key)]
+                return [line.replace(url, here) for line in how_to_ask(url, key)]
         except (Refusal, OSError):
             if not left:
                 raise
-
-
-def _by_kserve(kubectl: Kubectl, name: str, wanted: Deployment) -> int:
-    """Waits until KServe says that it is ready, and tells the address that KServe has given it."""
-    thing, seconds = f"{_KSERVE}/{name}", f"--timeout={wanted.timeout:.0f}s"
-    place = ["--namespace", wanted.namespace]
-    try:
-        kubectl("wait", "--for=condition=Ready", thing, seconds, *place, timeout=wanted.timeout + 30)
-    except Failed as error:
-        conditions = (kubectl.json("get", thing, *place).get("status") or {}).get("conditions", [])
-        why = [f"{each['type']}: {each.get('message', '')}" for each in conditions if each["status"] != "True"]
-        raise Refusal(
-            f"KServe has not made it ready: {'; '.join(why) or last_line(error.said)}",
-            where=f"{thing}, namespace {wanted.namespace}",
-            mend=f"kubectl describe {thing} --namespace {wanted.namespace}",
-        ) from None
-    print(f"  {kubectl.json('get', thing, *place)['status']['url']}/v2/models")
-    return 0
-
-
-def _has_kserve(kubectl: Kubectl) -> bool:
-    return bool(kubectl("get", "crd", _KSERVE, "--ignore-not-found", "-o", "name").strip())
 
 
 def _say(text: str) -> None:

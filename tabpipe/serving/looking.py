@@ -9,7 +9,7 @@ from components.common.errors import Refusal
 from tabpipe.cluster.forward import forwarded
 from tabpipe.cluster.kubectl import Failed, Kubectl
 from tabpipe.cluster.secrets import STORE
-from tabpipe.serving import objects
+from tabpipe.serving import by_kserve, objects
 
 API_KEY = "api-key"
 """The key of the Secret `serve-USE-CASE` that requests for predictions must bring, where there is this Secret."""
@@ -77,18 +77,20 @@ def champion(kubectl: Kubectl, namespace: str, use_case: str) -> str:
     return called(found["version"], {tag["key"]: tag["value"] for tag in found.get("tags", [])})
 
 
-def there(kubectl: Kubectl, name: str, use_case: str, namespace: str) -> dict[str, Any] | None:
-    """The Deployment that is there already."""
-    there = kubectl.json("get", "deployment", name, "--namespace", namespace, "--ignore-not-found")
-    whose = there and there["metadata"].get("annotations", {}).get(objects.USE_CASE)
-    if whose not in (None, use_case):
-        raise Refusal(
-            f"the name {name} is that of another use case's server",
-            where=f"namespace {namespace}",
-            value=whose,
-            mend=f"rename the config, or tabpipe undeploy {whose} first",
-        )
-    return there
+def there(kubectl: Kubectl, name: str, use_case: str, namespace: str) -> list[dict[str, Any]]:
+    """The Deployment or the InferenceService that is there already."""
+    found = kubectl.items("get", "deployment", name, "--namespace", namespace, "--ignore-not-found")
+    found += by_kserve.there(kubectl, namespace, name, "--ignore-not-found")
+    for thing in found:
+        whose = thing["metadata"].get("annotations", {}).get(objects.USE_CASE)
+        if whose not in (None, use_case):
+            raise Refusal(
+                f"the name {name} is that of another use case's server",
+                where=f"namespace {namespace}",
+                value=whose,
+                mend=f"rename the config, or tabpipe undeploy {whose} first",
+            )
+    return found
 
 
 def own_registry(kubectl: Kubectl) -> str:

@@ -27,7 +27,8 @@ LOG = "s3://tabpipe/requests"
 """Where requests and predictions are kept on a cluster: in its own MinIO."""
 MLFLOW = "http://mlflow:5000"
 """The MLflow that `make install` puts beside it."""
-_SETTINGS = "tabpipe/settings"
+SETTINGS = "tabpipe/settings"
+"""Annotation of the pods: a digest of the settings, under KServe of all that they are made of."""
 _PLACEHOLDER = "serve-use-case"
 _LONGEST = 63
 _BEFORE_TERM, _SPARE = 3, 10
@@ -104,13 +105,12 @@ def objects_of(folder: Path, told: Told, replicas: int | None) -> list[dict[str,
         elif thing["kind"] == "NetworkPolicy" and not (own_log(told.serve) and own_mlflow(told.cluster)):
             thing["spec"]["policyTypes"].remove("Egress")
             del thing["spec"]["egress"]
-    said = json.dumps([variables, told.secret], sort_keys=True)
-    digest = hashlib.sha256(said.encode()).hexdigest()[:16]
-    for thing, pod, notes in _pods(objects):
+    for thing, pod, notes in pods_of(objects):
         thing["metadata"].setdefault("annotations", {}).update({USE_CASE: told.use_case, MODEL: told.model})
-        notes[_SETTINGS] = digest  # other settings or another key: other pods
         _fit(pod, told)
+        notes[SETTINGS] = _digest([variables, told.secret])  # other settings or another key: other pods
         if thing["kind"] == "InferenceService":
+            notes[SETTINGS] = _digest([variables, told.secret, pod])  # tells what KServe has brought to its pods
             pod |= {"minReplicas": told.serve.replicas.min, "maxReplicas": told.serve.replicas.max}
             pod["scaleTarget"] = told.serve.replicas.cpu
         elif replicas is not None:
@@ -142,7 +142,11 @@ def mlflow_of(cluster: Cluster) -> str:
     return MLFLOW if cluster.mlflow in ("", Cluster().mlflow) else cluster.mlflow
 
 
-def _pods(objects: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any], dict[str, str]]]:
+def _digest(of: Any) -> str:
+    return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def pods_of(objects: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any], dict[str, str]]]:
     """Each workload with its pod and the annotations of that."""
     for thing in objects:
         if thing["kind"] == "Deployment":
