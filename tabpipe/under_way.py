@@ -156,8 +156,9 @@ class UnderWay(ABC):
         self.write(summary)
         steps = [vars(step) for step in self.screen.steps.values() if step.state in ("succeeded", "failed")]
         spool.end(summary, self.config(), steps, self.folder)
-        ran = any(step["state"] == "succeeded" and not step["cached"] for step in steps)
-        self.track(summary["state"] == "succeeded" and ran)
+        if summary["state"] != "interrupted":  # else to be over is all that is asked for; the next run tells MLflow
+            ran = any(step["state"] == "succeeded" and not step["cached"] for step in steps)
+            self.track(summary["state"] == "succeeded" and ran)
 
     # --- what steps need, and leave
 

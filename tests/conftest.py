@@ -49,6 +49,24 @@ def all_tracked(home):
     assert not any((home / "spool").glob("*")), "something could not be tracked"
 
 
+def below(pid, depth=99):
+    """The processes that a process has started, and those that these have, so many generations."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = {int(child): int(parent) for child, parent in (line.split() for line in listed.splitlines())}
+    found = {pid}
+    while depth and (more := {child for child, parent in parents.items() if parent in found} - found):
+        found, depth = found | more, depth - 1
+    return found - {pid}
+
+
+def gone(pids):
+    """Whether processes have ended, some seconds from now at the latest."""
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
 @pytest.fixture
 def tabpipe(tmp_path):
     """Runs `tabpipe run` in a process of its own, with its outputs in the test's folder.

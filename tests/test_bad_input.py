@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import ROOT, fruit
+from tests.conftest import ROOT, below, fruit, gone
 
 STEPS = ["download", "preprocess", "check_data", "segregate", "train", "evaluate", "promote"]
 
@@ -201,10 +201,11 @@ def test_ctrl_c_in_mid_step_and_the_next_run_goes_on(tabpipe, fruit_case, tmp_pa
         if line.split()[:2] == ["segregate", "done"]:
             break
     time.sleep(1.0)
+    begun = below(process.pid)
+    assert begun
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 130
+    assert process.wait(timeout=60) == 130
     assert "interrupted" in process.stderr.read()
-    left = subprocess.run(["pgrep", "-f", "tabpipe.engines.zygote|ephemeral_component"], capture_output=True, text=True)
-    assert str(tmp_path) not in left.stdout
+    assert gone(begun)
     result = tabpipe(case, "train.n_estimators=5", env={"TABPIPE_WARM": mode})
     assert result.code == 0 and result.ran == {"train", "evaluate", "promote"}

@@ -139,7 +139,7 @@ def test_a_small_run_ends_with_the_document(tmp_path):
         env={**os.environ, "TABPIPE_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
     )
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout.splitlines()[-1])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tabpipe.engines import warm
-from tests.conftest import ROOT, all_tracked, fruit
+from tests.conftest import ROOT, all_tracked, below, fruit, gone
 
 
 def tracked(home, experiment="fruit"):
@@ -100,7 +100,7 @@ def test_columns_of_any_name_are_tracked(tabpipe, fruit_case, tmp_path):
 def test_a_tracking_server_that_is_down_holds_nobody_up(tabpipe, fruit_case):
     started = time.monotonic()
     result = tabpipe(fruit_case(), env={"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"})
-    assert result.code == 0 and time.monotonic() - started < 60
+    assert result.code == 0 and time.monotonic() - started < 120
     assert "MLflow could not be written" in result.err
 
 
@@ -146,23 +146,6 @@ def start(case, home, *arguments):
     return process
 
 
-def below(pid):
-    """The processes that a process has started, and those that these have."""
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    parents = {int(child): int(parent) for child, parent in (line.split() for line in listed.splitlines())}
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {pid}
-
-
-def gone(pids):
-    deadline = time.monotonic() + 10
-    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
-
-
 @pytest.mark.skipif(not warm.available(), reason="steps are forked on Linux only")
 @pytest.mark.parametrize("victim", ["run", "warm process"])
 def test_nothing_outlives_a_killed_process(fruit_case, tabpipe, tmp_path, victim):
@@ -170,9 +153,9 @@ def test_nothing_outlives_a_killed_process(fruit_case, tabpipe, tmp_path, victim
     process = start(case, tmp_path / "home")
     started = below(process.pid)
     assert len(started) >= 2
-    warm_process = min(started)
+    [warm_process] = below(process.pid, 1)  # not the least id of all: the kernel begins anew with small ones
     os.kill(process.pid if victim == "run" else warm_process, signal.SIGKILL)
-    process.wait(timeout=30)
+    process.wait(timeout=60)
     assert gone(started)
     after = tabpipe(case, "train.n_estimators=5")
     assert after.code == 0 and after.ran == {"train", "evaluate", "promote"}
@@ -182,13 +165,17 @@ def test_nothing_outlives_a_killed_process(fruit_case, tabpipe, tmp_path, victim
     )
 
 
-def test_sigterm_ends_a_run_in_order(fruit_case, tmp_path):
-    process = start(fruit_case(), tmp_path / "home")
+def test_sigterm_ends_a_run_in_order(fruit_case, tabpipe, tmp_path):
+    case = fruit_case()
+    process = start(case, tmp_path / "home")
     started = below(process.pid)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 130
+    assert process.wait(timeout=60) == 130
     assert "interrupted" in process.stderr.read()
     assert gone(started)
+    assert tabpipe(case, "train.n_estimators=5").code == 0
+    parents = [run for run in tracked(tmp_path / "home") if "mlflow.parentRunId" not in run.data.tags]
+    assert sorted(run.info.status for run in parents) == ["FINISHED", "KILLED"]
 
 
 def test_a_reader_that_leaves_does_not_end_the_run(fruit_case, tmp_path):

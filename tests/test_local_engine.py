@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -130,10 +131,9 @@ def test_a_failed_step_is_told_of_and_nothing_of_it_is_cached(tmp_path, runner):
 def test_a_step_that_is_killed_fails_with_its_signal(tmp_path, runner):
     def kill():
         log = tmp_path / "use.log"
-        while not (log.is_file() and "pid " in log.read_text()):
+        while not (found := re.search(r"^pid (\d+)\n", log.read_text() if log.is_file() else "", re.M)):
             time.sleep(0.02)
-        line = next(line for line in log.read_text().splitlines() if line.startswith("pid "))
-        os.kill(int(line.split()[1]), signal.SIGKILL)
+        os.kill(int(found[1]), signal.SIGKILL)
 
     watched = Watched(tmp_path, runner)
     killer = threading.Thread(target=kill)

@@ -88,7 +88,7 @@ def test_two_fresh_runs_give_the_same_bytes_and_metrics_however_steps_are_starte
 
 def test_a_touched_step_and_what_depends_on_it_run_again(tabpipe, fruit_case, tmp_path):
     project = tmp_path / "project"
-    ignored = shutil.ignore_patterns(".git", ".venv", "output", "__pycache__", ".pytest_cache")
+    ignored = shutil.ignore_patterns(".git", ".venv", "output", "__pycache__", ".pytest_cache", ".hypothesis")
     shutil.copytree(ROOT, project, ignore=ignored)
     case = fruit_case()
     assert tabpipe(case, root=project).ran == ALL

@@ -1,7 +1,6 @@
 """Champions: moved by one at a time, with a history, and followed by MLflow's registry."""
 
 import json
-import time
 
 import pytest
 
@@ -114,12 +113,14 @@ def test_a_model_that_is_damaged_in_the_store_gets_no_alias(store, damage):
 
 
 _RIVAL = """
-import sys, time
+import os, sys, time
 from components.common.artifacts import open_store
 from components.common.errors import Refusal
 from components.common.registry import promote, standing
 store, seen = open_store(sys.argv[1]), standing(open_store(sys.argv[1]), "music")
-time.sleep(max(0, float(sys.argv[3]) - time.time()))
+print("ready", flush=True)
+while not os.path.exists(sys.argv[3]):
+    time.sleep(0.001)
 try:
     promote(store, seen, sys.argv[2], who=sys.argv[2])
     print("won")
@@ -134,8 +135,9 @@ def test_of_8_processes_at_once_exactly_one_promotes(real_url, tmp_path):
         write(tmp_path / f"m{at}" / "MLmodel", f"number: {at}\n")
         store.put(NAME, tmp_path / f"m{at}")
     _champions(store, "v0")
-    begin = time.time() + 6
-    rivals = [started(_RIVAL, real_url, f"{NAME}:v{at}", begin) for at in range(1, 9)]
+    rivals = [started(_RIVAL, real_url, f"{NAME}:v{at}", tmp_path / "go") for at in range(1, 9)]
+    assert all(rival.stdout.readline() == "ready\n" for rival in rivals), "each has seen the same champion"
+    (tmp_path / "go").touch()
     said = [ended(rival) for rival in rivals]
     assert sum("won" in words for words in said) == 1, said
     assert sum("somebody has moved it" in words for words in said) == 7, said

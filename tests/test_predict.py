@@ -46,7 +46,7 @@ def command(home):
             capture_output=True,
             text=True,
             input=stdin,
-            timeout=100,
+            timeout=250,
         )
         return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)
 
@@ -253,7 +253,7 @@ def test_memory_does_not_grow_with_the_table(tmp_path, home, ending):
         frame.to_parquet(path, row_group_size=rows) if ending == "parquet" else frame.to_csv(path, index=False)
         command = [sys.executable, "-c", _PEAK, "predict", "--model", str(home / "iris/latest/model"), str(path)]
         done = subprocess.run(
-            [*command, str(tmp_path / f"out.{ending}")], cwd=ROOT, capture_output=True, text=True, timeout=100
+            [*command, str(tmp_path / f"out.{ending}")], cwd=ROOT, capture_output=True, text=True, timeout=250
         )
         assert done.returncode == 0, done.stderr
         return int(done.stderr.split()[-1]) / 1024, frame.memory_usage(deep=True).sum() / 2**20
@@ -270,7 +270,7 @@ def test_mlflow_itself_says_the_same(tmp_path, home, predictor):
     for name in ("csv", "json"):
         command = ["-m", "mlflow", "models", "predict", "-m", str(home / "iris/latest/model"), "--env-manager", "local"]
         files = ["-i", str(tmp_path / f"in.{name}"), "-t", name, "-o", str(tmp_path / f"out.{name}")]
-        done = subprocess.run([sys.executable, *command, *files], capture_output=True, text=True, timeout=100)
+        done = subprocess.run([sys.executable, *command, *files], capture_output=True, text=True, timeout=250)
         assert done.returncode == 0, done.stderr
         assert json.loads((tmp_path / f"out.{name}").read_text())["predictions"] == ours
 

@@ -295,7 +295,7 @@ def test_an_interrupted_rerun_leaves_no_process_and_no_file(two, ending):
         while "download" not in errors.read_text() and time.monotonic() < until:
             time.sleep(0.05)
         process.send_signal(ending)
-        assert process.wait(timeout=30) == 130
+        assert process.wait(timeout=60) == 130
     assert not list(two.home.glob(".reproduce-*"))
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert f"{two.home}/.reproduce-" not in listed

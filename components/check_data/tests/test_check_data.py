@@ -430,11 +430,11 @@ def test_the_music_table_passes_fast(tmp_path):
     }
 
     def check(reference):
-        start = time.perf_counter()
+        start = time.process_time()  # what others compute meanwhile is not its fault
         checks = check_file(
             rules, str(tmp_path / "clean"), reference, str(tmp_path / "accepted"), str(tmp_path / "report")
         )
-        return checks, time.perf_counter() - start
+        return checks, time.process_time() - start
 
     check("")
     checks, seconds = check("")

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from images.server.tests.registries import until
 from images.server.tests.running import ROOT, ROW, answer_of, request, running
 
 GOOD = request({"dataframe_records": [ROW]})
@@ -49,14 +50,13 @@ def test_sigterm_under_load_loses_no_request(trees_folder, tmp_path, drain):
         clients = [Client(server, keep) for keep in [True] * 8 + [False] * 8]
         for client in clients:
             client.start()
-        time.sleep(1.0)
+        until(lambda: all(client.answered > 10 for client in clients))
         server.process.send_signal(signal.SIGTERM)
         begun = time.monotonic()
         for client in clients:
             client.join(20)
         assert server.process.wait(20) == 0, server.log.read_text()
         assert time.monotonic() - begun >= drain
-    assert all(client.answered > 10 for client in clients)
     assert not [loss for client in clients for loss in client.lost if client.keep is False or drain]
     assert not [status for client in clients for status in client.wrong]
 

@@ -11,6 +11,7 @@ from components.common.registry import model_name, promote, rollback, standing
 from images.server.tests import registries
 from images.server.tests.running import ROW, answer_of, request, running
 
+until = registries.until
 mlflow_server, named_registry, trained_models = (
     registries.mlflow_server,
     registries.named_registry,
@@ -82,7 +83,7 @@ def test_a_moved_alias_under_load_of_8_clients_loses_no_request(champions, tmp_p
         clients = [Asking(server) for _ in range(8)]
         for client in clients:
             client.start()
-        time.sleep(0.5)
+        until(lambda: all(client.versions for client in clients))
         present = clients[0].versions[-1]
         for move in champions.moves:
             move()
