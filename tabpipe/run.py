@@ -145,7 +145,11 @@ class Run(UnderWay):
             super().track(wait)
             return
         ended = self.warm.wait(self.tracking, TRACKING_PATIENCE)
-        if ended is None or ended["exit"]:
+        if ended is None:  # a large model on its way to a server far off, say
+            self.warm.stop()
+            super().track(False)
+            self.screen.say("  MLflow is still being written, in the background")
+        elif ended["exit"]:
             self.screen.say("  MLflow could not be written; the next run or `make ui` tries again")
 
     def _fingerprint(self, parameters: dict[str, str]) -> str:

@@ -6,7 +6,9 @@ import time
 import pytest
 from mlflow import MlflowClient
 
-from tabpipe import spool, tracker
+from tabpipe import run, spool, tracker
+from tabpipe.engines import warm
+from tests.conftest import all_tracked
 
 NOW = 1_790_000_000.0
 
@@ -86,3 +88,18 @@ def test_a_run_whose_process_is_gone_without_a_word_is_written_as_killed(ended_r
         ended_run.name: "KILLED",
         "train": "FINISHED",
     }
+
+
+@pytest.mark.skipif(not warm.available(), reason="steps are forked on Linux only")
+def test_a_run_that_has_waited_long_enough_leaves_the_rest_to_another_process(
+    fruit_case, tmp_path, monkeypatch, capsys
+):
+    home = tmp_path / "home"
+    monkeypatch.setenv("TABPIPE_HOME", str(home))
+    monkeypatch.setattr(run, "TRACKING_PATIENCE", 0.0)
+    assert run.run(run.Options(str(fruit_case()))) == 0
+    assert "still being written, in the background" in capsys.readouterr().out
+    all_tracked(home)
+    states = [(run.info.run_name, run.info.status) for run in tracked(home) if "mlflow.parentRunId" in run.data.tags]
+    assert len(states) == len(dict(states)) == 7 and set(dict(states).values()) == {"FINISHED"}
+    assert [run.info.status for run in tracked(home) if "mlflow.parentRunId" not in run.data.tags] == ["FINISHED"]
