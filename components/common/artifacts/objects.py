@@ -81,6 +81,23 @@ def bring_one(place: Place, version: Version, digest: str, target: Path) -> None
         _bring(place, version, digest, beside, None)
 
 
+def verify(place: Place, version: Version) -> None:
+    """Reads all bytes of a version and compares them with their digests.
+
+    Raises:
+        Refusal: Bytes are missing or damaged.
+    """
+
+    def check(digest: str) -> None:
+        if path := place.local(key_of(digest)):
+            _compare(place, version, digest, file_digest(path))
+        else:
+            with tempfile.TemporaryDirectory() as scratch:
+                _bring(place, version, digest, Path(scratch) / "bytes", None)
+
+    _each(check, {digest for digest, _ in files(place, version).values()})
+
+
 @contextmanager
 def _worded(target: Path) -> Iterator[None]:
     """Words what can go wrong with the disk that something is brought to."""
@@ -118,13 +135,17 @@ def local(place: Place, version: Version) -> Path | None:
     It must not be written to.
     """
     path = place.local(key_of(version.digest))
-    if path and file_digest(path) != version.digest:
-        raise _flipped(place, version, version.digest)
+    if path:
+        _compare(place, version, version.digest, file_digest(path))
     return path
 
 
 def _bring(place: Place, version: Version, digest: str, path: Path, progress: Progress | None) -> None:
-    came = place.bring(key_of(digest), path, progress)
+    _compare(place, version, digest, place.bring(key_of(digest), path, progress))
+
+
+def _compare(place: Place, version: Version, digest: str, came: str | None) -> None:
+    """Refuses bytes that are missing, or that have another digest than the one that they are stored under."""
     if came is None:
         raise _missing(place, version, digest)
     if came != digest:

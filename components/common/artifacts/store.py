@@ -171,6 +171,14 @@ class Store:
         """
         objects.bring_one(self.place, version, digest, path)
 
+    def verify(self, ref: str) -> None:
+        """Compares all bytes of a version with their digests, as `get` does, without bringing them anywhere.
+
+        Raises:
+            Refusal: There is no such version, or it is damaged in the store.
+        """
+        objects.verify(self.place, self.resolve(ref))
+
     def files(self, version: Version) -> dict[str, tuple[str, int]]:
         """The files of a version: relative path to digest and bytes."""
         return objects.files(self.place, version)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from components.common.artifacts import Store, Version
@@ -90,7 +88,7 @@ def promote(
         Refusal: Somebody has moved the champion meanwhile, there is no such version, or its bytes are damaged.
     """
     name = model_name(before.use_case)
-    refuse_damaged(store, ref)
+    store.verify(ref)  # a damaged model could not be served
     expected = f"v{before.champion.number}" if before.champion else ""
     store.alias(name, CHAMPION, ref, who, expected=expected, why={"action": "promote", **(why or {})})
     return settle(store, before.use_case, who)
@@ -106,7 +104,7 @@ def rollback(store: Store, before: Standing, *, who: str = "", why: Mapping[str,
     if before.champion is None or before.previous is None:
         said = "there is no former champion to go back to" if before.champion else "there is no champion"
         raise Refusal(said, where=f"{name}:{CHAMPION}", mend=f"tabpipe models history {before.use_case}")
-    refuse_damaged(store, before.previous.ref)
+    store.verify(before.previous.ref)
     store.alias(
         name,
         CHAMPION,
@@ -126,19 +124,9 @@ def challenge(
     Raises:
         Refusal: There is no such version, or its bytes are damaged.
     """
-    refuse_damaged(store, ref)
+    store.verify(ref)  # a damaged model could not be served
     store.alias(model_name(use_case), CHALLENGER, ref, who, why=why)
     return standing(store, use_case)
-
-
-def refuse_damaged(store: Store, ref: str) -> None:
-    """Refuses a model whose bytes are missing or damaged in the store: no server could open what is promoted.
-
-    Raises:
-        Refusal: They are, or there is no such version.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        store.get(ref, Path(scratch) / "model")
 
 
 def settle(store: Store, use_case: str, who: str = "") -> Standing:
