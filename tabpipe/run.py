@@ -50,7 +50,7 @@ class Run(UnderWay):
         use_case: The config, overrides included.
     """
 
-    left = "what the steps before have made is kept, and the next run goes on from there"
+    interrupted = "interrupted; what the steps before have made is kept, and the next run goes on from there"
 
     def __init__(self, options: Options, use_case: UseCase):
         name = find_config(options.config).stem
@@ -129,11 +129,11 @@ class Run(UnderWay):
             drift["reference"] = os.path.abspath(declared) if parse(declared).kind == "path" else redact(declared)
         return {key: value for key, value in config.items() if key not in STEPS or key in self.chosen}
 
-    def write(self, summary: dict[str, Any]) -> None:
+    def write(self, summary: dict[str, Any], config: dict[str, Any]) -> None:
         """Writes the run's folder, with the model; `latest` then leads there."""
         if summary["model"]:
             link_tree(Path(self.outputs["train"]["model"].path), Path(summary["model"]))
-        super().write(summary)
+        super().write(summary, config)
         if summary["state"] == "succeeded" and summary["model"]:
             point(self.workspace.root / "latest", self.folder)
 

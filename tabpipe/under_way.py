@@ -43,8 +43,10 @@ class UnderWay(ABC):
         quiet: Whether stdout is kept for a JSON document.
     """
 
-    left = ""
-    """What an interruption leaves, in words."""
+    pipeline = ""
+    """What the screen calls the pipeline; empty of the usual one."""
+    interrupted = "interrupted"
+    """What is said of an interruption."""
 
     def __init__(self, use_case: UseCase, name: str, experiment: str, kind: str, on: str, quiet: bool):
         self.use_case, self.name, self.experiment, self.on, self.quiet = use_case, name, experiment, on, quiet
@@ -85,7 +87,9 @@ class UnderWay(ABC):
 
     def execute(self) -> int:
         """Runs the pipeline, tells of it on the screen, in MLflow and in the run's folder; returns the exit code."""
-        self.screen.say(self.title())
+        source = shorter(redact(self.use_case.download.source))
+        title = [self.name, *([self.pipeline] if self.pipeline else []), source, f"run {self.run_id}"]
+        self.screen.say(" · ".join(title))
         self.screen.open(self.names())
         self.code = provenance.code({name: image_of(name) for name in self.names()})
         state = "failed"
@@ -97,7 +101,7 @@ class UnderWay(ABC):
                 self._fail_running(str(refusal))
             except KeyboardInterrupt:
                 state = "interrupted"
-                self._fail_running("; ".join(["interrupted", *([self.left] if self.left else [])]), state)
+                self._fail_running(self.interrupted, state)
             except OSError as error:
                 self._no_space_or_raise(error)
             self.screen.close()
@@ -115,10 +119,6 @@ class UnderWay(ABC):
         if self.quiet:
             print(json.dumps(summary))
         return _CODES[state]
-
-    def title(self) -> str:
-        """The first line on the screen."""
-        return f"{self.name} · {shorter(redact(self.use_case.download.source))} · run {self.run_id}"
 
     def document(self, state: str) -> dict[str, Any]:
         """What the summaries of all pipelines have."""
@@ -139,9 +139,9 @@ class UnderWay(ABC):
             "error": self.error,
         }
 
-    def write(self, summary: dict[str, Any]) -> None:
+    def write(self, summary: dict[str, Any], config: dict[str, Any]) -> None:
         """Writes the run's folder."""
-        write_json(self.folder / "config.json", self.config())
+        write_json(self.folder / "config.json", config)
         write_json(self.folder / "summary.json", summary)
 
     def track(self, wait: bool) -> None:
@@ -153,9 +153,10 @@ class UnderWay(ABC):
         spool.track_apart(self.run_id, self.log("tracker"), wait)
 
     def _close(self, summary: dict[str, Any]) -> None:
-        self.write(summary)
+        config = self.config()
+        self.write(summary, config)
         steps = [vars(step) for step in self.screen.steps.values() if step.state in ("succeeded", "failed")]
-        spool.end(summary, self.config(), steps, self.folder)
+        spool.end(summary, config, steps, self.folder)
         if summary["state"] != "interrupted":  # else to be over is all that is asked for; the next run tells MLflow
             ran = any(step["state"] == "succeeded" and not step["cached"] for step in steps)
             self.track(summary["state"] == "succeeded" and ran)

@@ -49,6 +49,15 @@ def all_tracked(home):
     assert not any((home / "spool").glob("*")), "something could not be tracked"
 
 
+def tracked(home, experiment="fruit"):
+    """The runs of an experiment, once all trackers are done."""
+    from mlflow import MlflowClient
+
+    all_tracked(home)
+    client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+    return client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+
+
 def below(pid, depth=99):
     """The processes that a process has started, and those that these have, so many generations."""
     listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout

@@ -12,16 +12,7 @@ from pathlib import Path
 import pytest
 
 from tabpipe.engines import warm
-from tests.conftest import ROOT, all_tracked, below, fruit, gone
-
-
-def tracked(home, experiment="fruit"):
-    """The runs of an experiment, once all trackers are done."""
-    from mlflow import MlflowClient
-
-    all_tracked(home)
-    client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
-    return client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+from tests.conftest import ROOT, below, fruit, gone, tracked
 
 
 def test_outputs_that_do_not_belong_together_are_not_mixed(tabpipe, fruit_case):

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from tabpipe import run, spool, tracker
 from tabpipe.engines import warm
-from tests.conftest import all_tracked
+from tests.conftest import tracked
 
 NOW = 1_790_000_000.0
 
@@ -33,11 +33,6 @@ def ended_run(tmp_path, monkeypatch):
     ]
     spool.end({**summary, "metrics": {"test": {"auc": 0.5}}}, {"train": {}}, steps, tmp_path)
     return folder
-
-
-def tracked(home):
-    client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
-    return client.search_runs([client.get_experiment_by_name("fruit").experiment_id])
 
 
 @pytest.mark.parametrize(
@@ -71,8 +66,9 @@ def test_a_tracker_that_is_stopped_in_the_midst_leaves_nothing_doubled_or_open(
             tracker.follow(ended_run)
         tracker.follow(ended_run)
     assert not ended_run.exists()
-    found = {run.info.run_name: run for run in tracked(tmp_path / "home")}
-    assert set(found) == {ended_run.name, "download", "train"} and len(tracked(tmp_path / "home")) == 3
+    runs = tracked(tmp_path / "home")
+    found = {run.info.run_name: run for run in runs}
+    assert set(found) == {ended_run.name, "download", "train"} and len(runs) == 3
     assert {run.info.status for run in found.values()} == {"FINISHED"}
     assert found["train"].data.metrics == {"auc": 0.5} and found[ended_run.name].data.metrics == {"test_auc": 0.5}
     assert found["train"].data.tags["tabpipe.key"] == "t"
@@ -99,7 +95,7 @@ def test_a_run_that_has_waited_long_enough_leaves_the_rest_to_another_process(
     monkeypatch.setattr(run, "TRACKING_PATIENCE", 0.0)
     assert run.run(run.Options(str(fruit_case()))) == 0
     assert "still being written, in the background" in capsys.readouterr().out
-    all_tracked(home)
-    states = [(run.info.run_name, run.info.status) for run in tracked(home) if "mlflow.parentRunId" in run.data.tags]
+    runs = tracked(home)
+    states = [(run.info.run_name, run.info.status) for run in runs if "mlflow.parentRunId" in run.data.tags]
     assert len(states) == len(dict(states)) == 7 and set(dict(states).values()) == {"FINISHED"}
-    assert [run.info.status for run in tracked(home) if "mlflow.parentRunId" not in run.data.tags] == ["FINISHED"]
+    assert [run.info.status for run in runs if "mlflow.parentRunId" not in run.data.tags] == ["FINISHED"]

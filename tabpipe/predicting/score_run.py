@@ -31,6 +31,8 @@ class ScoreRun(UnderWay):
         quiet: Whether stdout is kept for a JSON document.
     """
 
+    pipeline = "score"
+
     def __init__(self, use_case: UseCase, name: str, on: str = "local", force: bool = False, quiet: bool = False):
         super().__init__(use_case, name, score_name(name), "scores", on, quiet)
         self.force = force
@@ -39,11 +41,6 @@ class ScoreRun(UnderWay):
     def names(self) -> list[str]:
         """All steps of the pipeline."""
         return list(SCORE_STEPS)
-
-    def title(self) -> str:
-        """The first line on the screen."""
-        name, _, rest = super().title().partition(" · ")
-        return f"{name} · score · {rest}"
 
     def run_steps(self) -> bool:
         """Finds what the source holds and who is meant, and lets the engine run the steps."""
@@ -73,7 +70,7 @@ class ScoreRun(UnderWay):
         rejects, report = self.folder / "rejects.parquet", self.folder / "reports" / "predict.html"
         return {
             **self.document(state),
-            "pipeline": "score",
+            "pipeline": self.pipeline,
             "model": self.model.partition(" ")[0] or None,
             "metrics": {"score": dict(predicted["metrics"].metadata)} if predicted else {},
             "predictions": str(self.folder / "predictions.parquet") if predicted else None,

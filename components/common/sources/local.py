@@ -13,6 +13,9 @@ from components.common.errors import Refusal, misspelt
 from components.common.sources.address import Address
 from components.common.sources.transfer import CHUNK, Incoming, Validators
 
+_SHOWN = 5
+"""Files that a message names."""
+
 
 @contextmanager
 def get(address: Address, known: Validators | None) -> Iterator[Incoming]:
@@ -44,10 +47,6 @@ def state(path: Path, shown: str) -> os.stat_result:
     if not os.access(path, os.R_OK):
         raise Refusal("the file may not be read", where=shown, mend="check its permissions")
     return found
-
-
-_SHOWN = 5
-"""Files that a message names."""
 
 
 def identity(found: os.stat_result) -> list[int]:
