@@ -1,5 +1,6 @@
 """What tests of whole runs share: the command line as a user starts it, and a small table with a config of its own."""
 
+import contextlib
 import json
 import os
 import signal
@@ -31,14 +32,48 @@ def real_table(name):
 
 def command_line(*arguments, env=None, timeout):
     """Runs a command of tabpipe in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "tabpipe", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
+    return ended([sys.executable, "-m", "tabpipe", *arguments], ROOT, {**os.environ, **(env or {})}, timeout)
+
+
+def ended(command, cwd, env, timeout):
+    """Runs a command to its end. One that takes too long fails with where each of its processes was, and their logs."""
+    began = time.time()
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env={**env, "PYTHONFAULTHANDLER": "1"},  # SIGABRT makes a Python write its stack
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=timeout,
     )
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        pids = [*sorted(below(process.pid), reverse=True), process.pid]
+        told = [_where(pid) for pid in pids]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGABRT)
+                time.sleep(0.5)
+        told += process.communicate()
+        logs = Path(env.get("TABPIPE_HOME", cwd)).glob("*/*/*/logs/*.log")
+        for log in (log for log in logs if log.stat().st_mtime > began):
+            before, mark, stack = log.read_text(errors="replace").partition("Fatal Python error")
+            told.append(f"--- {log.name}\n{before[-300:]}{mark}{stack.partition('Extension modules')[0]}")
+        pytest.fail(f"{command} took over {timeout} s\n" + "\n".join(told), pytrace=False)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def _where(pid):
+    """What the kernel says of a process: its state, its threads, the signals that wait."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text().splitlines()
+        names = ("State", "PPid", "Threads", "SigPnd", "ShdPnd", "SigBlk", "SigCgt")
+        threads = [task.joinpath("wchan").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+        command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")[:200]
+    except OSError as error:
+        return f"{pid}: {error}"
+    return f"{pid} {command}: {[line for line in status if line.split(':')[0] in names]} {threads}"
 
 
 def all_tracked(home):
@@ -86,7 +121,7 @@ def tabpipe(tmp_path):
     def run(*arguments, env=None, root=ROOT, home=tmp_path / "home"):
         command = [sys.executable, "-m", "tabpipe", "run", "--json", *map(str, arguments)]
         environment = {**os.environ, "TABPIPE_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
-        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=240)
+        done = ended(command, root, environment, 240)
         document = json.loads(done.stdout) if done.stdout.strip() else None
         steps = (document or {}).get("steps", [])
         states = {step["name"]: step["state"] for step in steps}

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -141,6 +143,31 @@ def test_a_step_that_is_killed_fails_with_its_signal(tmp_path, runner):
     assert not watched.run({"value": 1}, {"sleep": 30})
     killer.join()
     assert watched.failed[0][0] == "use" and watched.failed[0][1] != 0
+
+
+forks = pytest.mark.skipif(not warm.available(), reason="steps are forked on Linux only")
+
+
+@forks
+@pytest.mark.parametrize("asked", ["", "1"], ids=["by itself", "asked for one"])
+def test_the_warm_process_has_one_thread_and_steps_have_those_of_a_new_python(tmp_path, monkeypatch, asked):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", asked)
+    pools = ["threadpoolctl", "-i", "numpy", "scipy.linalg", "sklearn.ensemble"]
+    with warm.Warm(tmp_path / "warm.log") as process:
+        ticket = process.start("promote", pools, tmp_path / "pools.log", {})
+        assert process.wait(ticket, 120)["exit"] == 0
+        assert len(os.listdir(f"/proc/{process._process.pid}/task")) == 1, "or a fork may hang"
+    alone = subprocess.run([sys.executable, "-m", *pools], capture_output=True, text=True, check=True).stdout
+    forked = {pool["filepath"]: pool["num_threads"] for pool in json.loads((tmp_path / "pools.log").read_text())}
+    assert json.loads(alone) and {pool["filepath"]: pool["num_threads"] for pool in json.loads(alone)} == forked
+
+
+@forks
+def test_every_one_of_many_jobs_that_end_at_once_is_answered(tmp_path, monkeypatch):
+    monkeypatch.setattr(warm, "PRELOAD", [])
+    with warm.Warm(tmp_path / "warm.log") as process:
+        tickets = [process.start("job", ["keyword"], tmp_path / "job.log", {}) for _ in range(100)]
+        assert [process.wait(ticket, 60)["exit"] for ticket in tickets] == [0] * 100
 
 
 def test_a_closed_warm_process_interrupts_what_it_runs(tmp_path):

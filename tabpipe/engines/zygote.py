@@ -24,6 +24,8 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tabpipe.engines import threads
+
 GRACE = 2.0
 """Seconds that an interrupted child has to clean up."""
 
@@ -36,16 +38,25 @@ def serve(connection: socket.socket, preload: list[str]) -> None:
         preload: Modules in the order in which they are worth having.
     """
     os.environ["_KFP_RUNTIME"] = "true"
+    before = threads.keep_to_one()
     children: dict[int, Any] = {}
     # Answers go out from the signal handler, which interrupts even an import: the next step need not wait for its end.
     signal.signal(signal.SIGCHLD, lambda *_: _reap(children, connection))
+    # A signal that arrives just before `select` would be heard of only after it; a byte that it writes ends `select`.
+    woken, waker = socket.socketpair()
+    woken.setblocking(False)
+    waker.setblocking(False)
+    signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
     waiting: list[dict[str, Any]] = []
     buffer = b""
     todo = list(preload)
     while True:
         idle = not todo and not waiting
-        ready, _, _ = select.select([connection], [], [], None if idle else 0)
-        if ready:
+        ready, _, _ = select.select([connection, woken], [], [], None if idle else 0)
+        if woken in ready:
+            woken.recv(1 << 12)
+            _reap(children, connection)
+        if connection in ready:
             data = connection.recv(1 << 16)
             if not data:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -61,7 +72,7 @@ def serve(connection: socket.socket, preload: list[str]) -> None:
             else:
                 waiting.pop(0)
                 gc.freeze()  # a collection in a child would touch, and so copy, every page that it shares
-                _start(request, children, connection)
+                _start(request, children, connection, before)
         elif todo:
             _load(todo[0], todo)
 
@@ -75,8 +86,12 @@ def _load(module: str, todo: list[str]) -> None:
 
 
 def _reap(children: dict[int, Any], connection: socket.socket) -> None:
+    """Answers for the children that have ended. A signal may interrupt it, and so call it, at any point."""
     for pid in list(children):
-        done, status, usage = os.wait4(pid, os.WNOHANG)
+        try:
+            done, status, usage = os.wait4(pid, os.WNOHANG)
+        except ChildProcessError:  # the other call has it
+            continue
         if done:
             answer = {"id": children.pop(pid), "exit": os.waitstatus_to_exitcode(status), "peak_kb": usage.ru_maxrss}
             connection.sendall(json.dumps(answer).encode() + b"\n")
@@ -96,24 +111,28 @@ def _end(children: dict[int, Any]) -> None:
             time.sleep(0.01)
 
 
-def _start(request: dict[str, Any], children: dict[int, Any], connection: socket.socket) -> None:
+def _start(
+    request: dict[str, Any], children: dict[int, Any], connection: socket.socket, before: dict[str, str | None]
+) -> None:
     """Forks a child for a request. Its end is not heard of before it is known."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     pid = os.fork()
     if pid == 0:
-        _be_child(request, connection.fileno())
+        _be_child(request, connection.fileno(), before)
     children[pid] = request["id"]
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
 
-def _be_child(request: dict[str, Any], inherited: int) -> NoReturn:
+def _be_child(request: dict[str, Any], inherited: int, before: dict[str, str | None]) -> NoReturn:
     code = 1
     try:
+        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         os.close(inherited)
         _redirect(request["log"])
+        threads.start_usual(before)
         os.environ.update(request["env"])
         code = _run(request)
     except SystemExit as end:
