@@ -9,37 +9,46 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
+from typing import Any
 
 _BLAS = "OPENBLAS_NUM_THREADS"
 _QUIET = {_BLAS: "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 """Variables that libraries read when they are loaded; the second is that of the jemalloc in pyarrow."""
 _IN_TURN = (_BLAS, "GOTO_NUM_THREADS", "OMP_NUM_THREADS")
 """Where OpenBLAS looks for how many threads it may start."""
+_before: dict[str, str | None] = {}
+"""What those variables were."""
 
 
-def keep_to_one() -> dict[str, str | None]:
-    """Lets libraries that are loaded from now on start no threads; returns what `start_usual` is to restore."""
-    before = {name: os.environ.get(name) for name in _QUIET}
+def keep_to_one() -> None:
+    """Lets libraries that are loaded from now on start no threads."""
+    _before.update({name: os.environ.get(name) for name in _QUIET})
     os.environ.update(_QUIET)
-    return before
 
 
-def start_usual(before: dict[str, str | None]) -> None:
+def found() -> list[Any]:
+    """The controllers of the OpenBLAS libraries that are loaded. The first look takes 20 ms, a further one 5."""
+    if "numpy" not in sys.modules:
+        return []
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(internal_api="openblas").lib_controllers
+
+
+def start_usual(libraries: Iterable[Any]) -> None:
     """Lets a child have the threads of a process that was started by itself, and its variables.
 
     Args:
-        before: What `keep_to_one` returned.
+        libraries: What its parent has `found`, which keeps what it has looked up.
     """
-    for name, value in before.items():
+    for name, value in _before.items():
         if value is None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-    if "numpy" in sys.modules:
-        from threadpoolctl import ThreadpoolController
-
-        for library in ThreadpoolController().select(internal_api="openblas").lib_controllers:
-            library.set_num_threads(_blas_threads())
+    for library in libraries:
+        library.set_num_threads(_blas_threads())
 
 
 def _blas_threads() -> int:

@@ -38,7 +38,7 @@ def serve(connection: socket.socket, preload: list[str]) -> None:
         preload: Modules in the order in which they are worth having.
     """
     os.environ["_KFP_RUNTIME"] = "true"
-    before = threads.keep_to_one()
+    threads.keep_to_one()
     children: dict[int, Any] = {}
     # Answers go out from the signal handler, which interrupts even an import: the next step need not wait for its end.
     signal.signal(signal.SIGCHLD, lambda *_: _reap(children, connection))
@@ -72,7 +72,7 @@ def serve(connection: socket.socket, preload: list[str]) -> None:
             else:
                 waiting.pop(0)
                 gc.freeze()  # a collection in a child would touch, and so copy, every page that it shares
-                _start(request, children, connection, before)
+                _start(request, children, connection)
         elif todo:
             _load(todo[0], todo)
 
@@ -111,19 +111,18 @@ def _end(children: dict[int, Any]) -> None:
             time.sleep(0.01)
 
 
-def _start(
-    request: dict[str, Any], children: dict[int, Any], connection: socket.socket, before: dict[str, str | None]
-) -> None:
+def _start(request: dict[str, Any], children: dict[int, Any], connection: socket.socket) -> None:
     """Forks a child for a request. Its end is not heard of before it is known."""
+    libraries = threads.found()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     pid = os.fork()
     if pid == 0:
-        _be_child(request, connection.fileno(), before)
+        _be_child(request, connection.fileno(), libraries)
     children[pid] = request["id"]
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
 
-def _be_child(request: dict[str, Any], inherited: int, before: dict[str, str | None]) -> NoReturn:
+def _be_child(request: dict[str, Any], inherited: int, libraries: list[Any]) -> NoReturn:
     code = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -132,7 +131,7 @@ def _be_child(request: dict[str, Any], inherited: int, before: dict[str, str | N
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         os.close(inherited)
         _redirect(request["log"])
-        threads.start_usual(before)
+        threads.start_usual(libraries)
         os.environ.update(request["env"])
         code = _run(request)
     except SystemExit as end:
