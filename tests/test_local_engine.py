@@ -148,18 +148,30 @@ def test_a_step_that_is_killed_fails_with_its_signal(tmp_path, runner):
 forks = pytest.mark.skipif(not warm.available(), reason="steps are forked on Linux only")
 
 
+MULTIPLIES = """
+import json, os, numpy, scipy.linalg, threadpoolctl
+ones = numpy.ones((600, 600))
+ones @ ones, scipy.linalg.blas.dgemm(1.0, ones, ones)
+found = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+pools = {pool["filepath"]: pool["num_threads"] for pool in found}
+print(json.dumps([pools, len(os.listdir("/proc/self/task"))]))
+"""
+
+
 @forks
 @pytest.mark.parametrize("asked", ["", "1"], ids=["by itself", "asked for one"])
 def test_the_warm_process_has_one_thread_and_steps_have_those_of_a_new_python(tmp_path, monkeypatch, asked):
+    (tmp_path / "multiplies.py").write_text(MULTIPLIES)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", asked)
-    pools = ["threadpoolctl", "-i", "numpy", "scipy.linalg", "sklearn.ensemble"]
     with warm.Warm(tmp_path / "warm.log") as process:
-        ticket = process.start("promote", pools, tmp_path / "pools.log", {})
+        ticket = process.start("promote", ["multiplies"], tmp_path / "forked.log", {})
         assert process.wait(ticket, 120)["exit"] == 0
         assert len(os.listdir(f"/proc/{process._process.pid}/task")) == 1, "or a fork may hang"
-    alone = subprocess.run([sys.executable, "-m", *pools], capture_output=True, text=True, check=True).stdout
-    forked = {pool["filepath"]: pool["num_threads"] for pool in json.loads((tmp_path / "pools.log").read_text())}
-    assert json.loads(alone) and {pool["filepath"]: pool["num_threads"] for pool in json.loads(alone)} == forked
+    alone = subprocess.run([sys.executable, "-m", "multiplies"], capture_output=True, text=True, check=True).stdout
+    pools, threads = json.loads(alone)
+    assert pools and threads == 1 + sum(pools.values()) - len(pools)
+    assert json.loads((tmp_path / "forked.log").read_text()) == [pools, threads]
 
 
 @forks
