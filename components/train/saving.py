@@ -6,12 +6,15 @@ import logging
 import os
 import re
 import shutil
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from components.common.artifacts import digest_of
 from components.common.inference.plans import FOLDER
@@ -61,6 +64,7 @@ def save_model(
     columns = [ColSpec(_type(kind), name, required=name not in optional) for name, kind in raw.items()]
     answer = ColSpec("string" if task == "classification" else "double")
     _forget_addresses(pipeline)
+    _share_names(pipeline)
     with _folder_written_whole(path) as beside, _quiet():
         mlflow.sklearn.save_model(
             pipeline,
@@ -90,6 +94,30 @@ def _forget_addresses(pipeline: Any) -> None:
     for _, part, _ in pipeline.named_steps["features"].transformers_:
         if hasattr(part, "_stop_words_id"):
             part._stop_words_id = None
+
+
+def _share_names(pipeline: Any) -> None:
+    """Makes equal names of attributes one string each, as they are where no model was loaded before.
+
+    A pickle writes a string once and then refers to it. All instances of a class share the names that the first one
+    came with; of one that was unpickled these are strings of their own.
+    """
+    waiting, known = [pipeline], set()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in known:
+            continue
+        known.add(id(part))
+        if isinstance(part, dict):
+            waiting += part.values()
+        elif isinstance(part, list | tuple):
+            waiting += part
+        elif isinstance(part, np.ndarray):
+            waiting += part.ravel().tolist() if part.dtype == object else []
+        elif hasattr(part, "__dict__") and not isinstance(part, type) and not callable(part):
+            waiting += vars(part).values()
+            if any(name is not sys.intern(name) for name in vars(part)):
+                part.__dict__ = {sys.intern(name): value for name, value in vars(part).items()}
 
 
 def _type(kind: Kind) -> Any:

@@ -26,10 +26,13 @@ ROOT = Path(__file__).resolve().parents[3]
 
 AGAIN = """
 import sys
+import mlflow.sklearn
 sys.path.insert(0, sys.argv[2])
 from components.train.tests.test_saved_model import saved
 from components.train.tests.trees import section, trees
 from components.train.train import train
+for folder in sys.argv[3:]:
+    mlflow.sklearn.load_model(folder)
 print(saved(train(section(), trees(), trees(120, 1)), trees(), sys.argv[1]))
 """
 ALONE = """
@@ -90,8 +93,9 @@ def test_it_loads_and_answers_where_the_project_is_not(folder, trained, held_out
     assert json.loads(done.stdout) == trained.answers.predicted[:8].tolist()
 
 
-def test_the_bytes_are_the_same_in_another_process(folder, tmp_path):
-    command = [sys.executable, "-c", AGAIN, str(tmp_path / "again"), str(ROOT)]
+@pytest.mark.parametrize("before", [0, 1], ids=["new", "that has loaded a model before"])
+def test_the_bytes_are_the_same_in_another_process(folder, tmp_path, before):
+    command = [sys.executable, "-c", AGAIN, str(tmp_path / "again"), str(ROOT), *[str(folder)] * before]
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
