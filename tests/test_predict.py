@@ -228,6 +228,15 @@ def test_every_way_to_name_a_model_finds_it(tmp_path, home, command):
         assert done.code == 2 and said in done.err and not (tmp_path / "other.csv").exists()
 
 
+def test_an_mlflow_that_is_away_is_told_in_few_words(tmp_path):
+    flowers(3).to_csv(tmp_path / "in.csv", index=False)
+    env = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "TABPIPE_HOME": str(tmp_path)}
+    files = [str(tmp_path / name) for name in ("in.csv", "out.csv")]
+    done = command_line("predict", "--model", "models:/iris@champion", *files, env=env, timeout=120)
+    assert done.returncode == 2 and "MLflow does not answer: connection refused\n" in done.stderr
+    assert "HTTPConnection" not in done.stderr and "--model artifact://iris.model:champion" in done.stderr
+
+
 def test_a_table_is_not_written_over_itself(tmp_path, command):
     flowers(3).to_csv(tmp_path / "in.csv", index=False)
     done = command(tmp_path / "in.csv", tmp_path / "in.csv")

@@ -187,5 +187,6 @@ def test_mlflow_away_in_mid_promotion_is_made_good_by_the_next_word(tmp_path):
     assert "MLflow could not be written" in done.stderr
     moved = command_line("models", "sync", "iris", env=env, timeout=120)
     assert moved.returncode == 1 and "the move is on record and holds" in moved.stdout, moved.stdout + moved.stderr
+    assert "MLflow could not be written: connection refused\n" in moved.stdout
     project.run("train.C=0.001")  # writes what was left, too
     assert _of_alias(project, "champion").tags["tabpipe.artifact"] == "iris.model:v0"

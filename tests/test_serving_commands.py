@@ -158,7 +158,7 @@ def test_an_mlflow_that_is_away_is_told(tmp_path):
     away = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}", "TABPIPE_HOME": str(tmp_path)}
     done = command_line("serve", "iris", env=away, timeout=120)
     assert done.returncode == 2
-    assert "MLflow does not answer" in done.stderr and "--model" in done.stderr
+    assert "MLflow does not answer: connection refused\n" in done.stderr and "--model" in done.stderr
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http"])

@@ -10,6 +10,7 @@ from components.common.errors import Refusal
 from components.common.registry import Standing, challenge, model_name, promote, rollback, standing
 from tabpipe.artifacts.tables import document, say
 from tabpipe.mlflow_store import ensure_store
+from tabpipe.models.registered import cause_of
 from tabpipe.models.showing import refuse_unknown
 from tabpipe.tracker import QUICK
 
@@ -101,8 +102,7 @@ def _mlflow(store: Store, use_case: str, force: bool) -> tuple[list[str], bool]:
     except Refusal:
         raise
     except Exception as error:  # MLflow passes on what SQLAlchemy, requests and it itself raise
-        said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         return [
-            f"MLflow could not be written: {said}",
+            f"MLflow could not be written: {cause_of(error)}",
             f"the move is on record and holds; for MLflow: tabpipe models sync {use_case}",
         ], True

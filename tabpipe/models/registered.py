@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from components.common.errors import Refusal
+from components.common.registry import CHAMPION, model_name
 from components.common.registry.mirror import ARTIFACT
+from components.common.sources import redact
+from tabpipe.environment import environment
+from tabpipe.tracker import QUICK
 
 _ADDRESS = re.compile(r"models:/([^/@]+)(?:@([^/@]+)|/([0-9]+))")
+_UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""What MLflow answers where there is no such model, version or alias."""
+_LONGEST = 300
+"""Characters of an error that are shown."""
 
 
 @dataclass(frozen=True)
@@ -22,15 +31,35 @@ class Registered:
     number: str | None
     """Of the version, where no alias is given."""
 
-    def version(self, client: Any) -> Any:
-        """MLflow's ModelVersion that is meant now; raises what MLflow raises.
+    def version(self, registry: str) -> Any | None:
+        """MLflow's ModelVersion that is meant now; None where there is none.
 
         Args:
-            client: An MlflowClient.
+            registry: Where the registry is.
+
+        Raises:
+            Refusal: The registry does not answer.
         """
-        if self.alias:
-            return client.get_model_version_by_alias(self.name, self.alias)
-        return client.get_model_version(self.name, self.number)
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+        from requests.exceptions import RequestException
+
+        try:
+            with environment(QUICK):
+                client = MlflowClient(registry, registry)
+                if self.alias:
+                    return client.get_model_version_by_alias(self.name, self.alias)
+                return client.get_model_version(self.name, self.number)
+        except (MlflowException, RequestException) as error:
+            if getattr(error, "error_code", "") in _UNKNOWN:
+                return None
+            raise Refusal(
+                f"MLflow does not answer: {cause_of(error)}",
+                where="MLFLOW_TRACKING_URI",
+                value=redact(registry),
+                mend=f"start it; or, without it: --model artifact://{model_name(self.name)}:{self.alias or CHAMPION}",
+            ) from None
 
 
 def registered(address: str) -> Registered:
@@ -58,3 +87,17 @@ def called(number: str, tags: Mapping[str, str]) -> str:
         tags: Of the version.
     """
     return f"{number} ({tags[ARTIFACT]})" if tags.get(ARTIFACT) else number
+
+
+def cause_of(error: BaseException) -> str:
+    """What an error of MLflow comes down to: what the system says where a server is out of reach, else its first line.
+
+    MLflow wraps what requests says, which wraps what urllib3 says, each with the address.
+    """
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror.lower()
+        inner = inner.__cause__ or inner.__context__
+    said = str(error).strip()
+    return said.splitlines()[0][:_LONGEST] if said else type(error).__name__

@@ -14,7 +14,10 @@ from components.common.artifacts import Store, Version, digest_of, open_store
 from components.common.batch.stored import version_of
 from components.common.errors import Refusal
 from components.common.registry import CHAMPION, model_name
-from tabpipe.models.registered import registered
+from components.common.registry.mirror import DIGEST
+from components.common.sources import redact
+from tabpipe.mlflow_store import tracking_uri
+from tabpipe.models.registered import cause_of, registered
 from tabpipe.workspace import usable_home
 
 _ARTIFACT, _REGISTRY = "artifact://", "models:/"
@@ -97,26 +100,20 @@ def _folder(ref: str) -> Found:
 
 def _registered(ref: str) -> Found:
     """A version of MLflow's registry: `models:/NAME@ALIAS` or `models:/NAME/VERSION`."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    asked = registered(ref)
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-
-    from components.common.registry.mirror import DIGEST
-
-    name = asked.name
-    try:
-        found = asked.version(MlflowClient())
-        cache = usable_home() / "store" / "models"
-        known = found.tags.get(DIGEST) or f"{name}-{found.version}-{found.creation_timestamp}"
-        if not (folder := cache / known).is_dir():
-            _download(f"models:/{name}/{found.version}", folder, found.tags.get(DIGEST, ""))
-    except MlflowException as error:
+    asked, registry = registered(ref), tracking_uri()
+    found = asked.version(registry)
+    if found is None:
         raise Refusal(
-            f"MLflow has no such model ({error.message.splitlines()[0]})",
-            where=os.environ.get("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_URI"),
+            "MLflow has no such model",
+            where=redact(registry),
             value=ref,
-        ) from None
+            mend=f"tabpipe models list {asked.name} shows those that are there",
+        )
+    name, digest = asked.name, found.tags.get(DIGEST, "")
+    cache = usable_home() / "store" / "models"
+    folder = cache / (digest or f"{name}-{found.version}-{found.creation_timestamp}")
+    if not folder.is_dir():
+        _download(f"models:/{name}/{found.version}", folder, digest)
     with suppress(OSError):
         os.utime(folder)
         _forget_old(folder.parent)
@@ -126,10 +123,15 @@ def _registered(ref: str) -> Found:
 def _download(uri: str, folder: Path, digest: str) -> None:
     """Brings a model of MLflow's registry: whole or not at all, and verified if its digest is known."""
     from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as scratch:
-        brought = Path(download_artifacts(artifact_uri=uri, dst_path=scratch))
+        try:
+            brought = Path(download_artifacts(artifact_uri=uri, dst_path=scratch))
+        except (MlflowException, RequestException) as error:
+            raise Refusal(f"MLflow does not give the model: {cause_of(error)}", where=uri) from None
         (brought / "registered_model_meta").unlink(missing_ok=True)  # MLflow's own, and no part of the model
         if digest and digest_of(brought) != digest:
             raise Refusal("MLflow gave other bytes than were registered", where=uri, rule=f"digest {digest}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,30 +52,13 @@ def of_registry(address: str, registry: str) -> Model:
         Refusal: There is none, or the registry does not answer.
     """
     asked = registered(address)
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-    from requests.exceptions import RequestException
-
-    from tabpipe.environment import environment
-    from tabpipe.tracker import QUICK
-
-    try:
-        with environment(QUICK):
-            found = asked.version(MlflowClient(registry, registry))
-    except (MlflowException, RequestException) as error:
-        if getattr(error, "error_code", "") not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise Refusal(
-                f"MLflow does not answer: {str(error).splitlines()[0][:300]}",
-                where="MLFLOW_TRACKING_URI",
-                value=redact(registry),
-                mend=f"start it; or, without it: --model artifact://{asked.name}.model:champion",
-            ) from None
-        if asked.alias == "champion":
-            raise _no_champion(asked.name, redact(registry)) from None
+    found = asked.version(registry)
+    if found is None and asked.alias == "champion":
+        raise _no_champion(asked.name, redact(registry))
+    if found is None:
         raise Refusal(
             "there is no such model", where=redact(registry), value=address, mend=f"tabpipe models list {asked.name}"
-        ) from None
+        )
     return Model(address, f"{asked.name} v{found.version}")
 
 
