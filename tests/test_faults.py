@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tabpipe.engines import warm
-from tests.conftest import ROOT, below, fruit, gone, tracked
+from tests.conftest import ROOT, below, forks, fruit, gone, tracked
 
 
 def test_outputs_that_do_not_belong_together_are_not_mixed(tabpipe, fruit_case):
@@ -137,7 +136,7 @@ def start(case, home, *arguments):
     return process
 
 
-@pytest.mark.skipif(not warm.available(), reason="steps are forked on Linux only")
+@forks
 @pytest.mark.parametrize("victim", ["run", "warm process"])
 def test_nothing_outlives_a_killed_process(fruit_case, tabpipe, tmp_path, victim):
     case = fruit_case()

@@ -17,6 +17,7 @@ from tabpipe.engines import warm
 from tabpipe.engines.kfp_light import dsl
 from tabpipe.engines.local import Execution, run_pipeline
 from tabpipe.selection import parents_of, prune, select
+from tests.conftest import forks
 
 
 @dsl.component(base_image="tabpipe/make", install_kfp_package=False)
@@ -145,9 +146,6 @@ def test_a_step_that_is_killed_fails_with_its_signal(tmp_path, runner):
     assert watched.failed[0][0] == "use" and watched.failed[0][1] != 0
 
 
-forks = pytest.mark.skipif(not warm.available(), reason="steps are forked on Linux only")
-
-
 MULTIPLIES = """
 import json, os, numpy, scipy.linalg, threadpoolctl
 ones = numpy.ones((600, 600))
@@ -182,9 +180,8 @@ def test_every_one_of_many_jobs_that_end_at_once_is_answered(tmp_path, monkeypat
         assert [process.wait(ticket, 60)["exit"] for ticket in tickets] == [0] * 100
 
 
+@forks
 def test_a_closed_warm_process_interrupts_what_it_runs(tmp_path):
-    if not warm.available():
-        pytest.skip("steps are forked on Linux only")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(warm, "PRELOAD", [])
         process = warm.Warm(tmp_path / "warm.log")

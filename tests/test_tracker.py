@@ -7,8 +7,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tabpipe import run, spool, tracker
-from tabpipe.engines import warm
-from tests.conftest import tracked
+from tests.conftest import forks, tracked
 
 NOW = 1_790_000_000.0
 
@@ -86,7 +85,7 @@ def test_a_run_whose_process_is_gone_without_a_word_is_written_as_killed(ended_r
     }
 
 
-@pytest.mark.skipif(not warm.available(), reason="steps are forked on Linux only")
+@forks
 def test_a_run_that_has_waited_long_enough_leaves_the_rest_to_another_process(
     fruit_case, tmp_path, monkeypatch, capsys
 ):

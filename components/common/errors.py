@@ -60,3 +60,16 @@ def no_space(error: OSError) -> str | None:
         f"no space left on the disk{where}\n"
         "  mend:  free some, or set TABPIPE_HOME to a folder on another disk; results of earlier runs are unharmed"
     )
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The reason at the bottom of an error of requests, urllib3 or what else wraps the errors of others."""
+    while True:
+        inner = (
+            getattr(error, "reason", None)
+            or error.__cause__
+            or next((arg for arg in error.args if isinstance(arg, BaseException)), None)
+        )
+        if not isinstance(inner, BaseException):
+            return error
+        error = inner

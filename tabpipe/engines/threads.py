@@ -10,21 +10,23 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import Any
+
+from tabpipe.environment import environment
 
 _BLAS = "OPENBLAS_NUM_THREADS"
 _QUIET = {_BLAS: "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 """Variables that libraries read when they are loaded; the second is that of the jemalloc in pyarrow."""
 _IN_TURN = (_BLAS, "GOTO_NUM_THREADS", "OMP_NUM_THREADS")
 """Where OpenBLAS looks for how many threads it may start."""
-_before: dict[str, str | None] = {}
-"""What those variables were."""
+_kept = ExitStack()
+"""Gives those variables back what they held."""
 
 
 def keep_to_one() -> None:
     """Lets libraries that are loaded from now on start no threads."""
-    _before.update({name: os.environ.get(name) for name in _QUIET})
-    os.environ.update(_QUIET)
+    _kept.enter_context(environment(_QUIET))
 
 
 def found() -> list[Any]:
@@ -42,13 +44,10 @@ def start_usual(libraries: Iterable[Any]) -> None:
     Args:
         libraries: What its parent has `found`, which keeps what it has looked up.
     """
-    for name, value in _before.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+    _kept.close()
+    number = _blas_threads()
     for library in libraries:
-        library.set_num_threads(_blas_threads())
+        library.set_num_threads(number)
 
 
 def _blas_threads() -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.common.errors import Refusal
+from components.common.errors import Refusal, innermost
 from components.common.registry import CHAMPION, model_name
 from components.common.registry.mirror import ARTIFACT
 from components.common.sources import redact
@@ -94,10 +94,9 @@ def cause_of(error: BaseException) -> str:
 
     MLflow wraps what requests says, which wraps what urllib3 says, each with the address.
     """
-    inner: BaseException | None = error
-    while inner is not None:
-        if isinstance(inner, OSError) and inner.strerror:
-            return inner.strerror.lower()
-        inner = inner.__cause__ or inner.__context__
+    # MLflow raises its own errors while it handles those of requests, and does not say of which they come.
+    inner = innermost(error.__cause__ or error.__context__ or error)
+    if isinstance(inner, OSError) and inner.strerror:
+        return inner.strerror.lower()
     said = str(error).strip()
     return said.splitlines()[0][:_LONGEST] if said else type(error).__name__

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from components.common.errors import Refusal
+from components.common.errors import Refusal, innermost
 from components.common.sources.address import Address
 from components.common.sources.transfer import CHUNK, CONNECT_SECONDS, READ_SECONDS, Incoming, Passing, Validators
 
@@ -143,13 +143,5 @@ def _worded(address: Address) -> Iterator[None]:
 
 def _cause(error: BaseException) -> str:
     """The innermost reason of an error, which names no URL."""
-    while True:
-        inner = (
-            getattr(error, "reason", None)
-            or error.__cause__
-            or next((arg for arg in error.args if isinstance(arg, BaseException)), None)
-        )
-        if not isinstance(inner, BaseException):
-            break
-        error = inner
-    return getattr(error, "strerror", None) or type(error).__name__
+    inner = innermost(error)
+    return getattr(inner, "strerror", None) or type(inner).__name__
