@@ -2,6 +2,6 @@
 
 import sys
 
-from tabpipe.cli import main
+from tabpipe.cli.main import main
 
 sys.exit(main())

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from components.common.errors import Refusal, nearest
-from components.common.sections import (
+from components.common.base.errors import Refusal, nearest
+from components.common.config import (
     CheckData,
     CheckDataArgument,
     Download,
@@ -31,12 +31,12 @@ from components.common.sections import (
     accept,
     as_argument,
 )
-from components.common.sections.cluster import Cluster
-from components.common.sections.hyperparameters import KNOWN, refuse_unknown_early
-from components.common.sections.promote import refuse_unknown_scores
-from components.common.sections.serve import Serve
-from tabpipe.images import ROOT
+from components.common.config.cluster import Cluster
+from components.common.config.hyperparameters import KNOWN, refuse_unknown_early
+from components.common.config.promote import refuse_unknown_scores
+from components.common.config.serve import Serve
 from tabpipe.overrides import refuse_no_overrides
+from tabpipe.project import ROOT
 
 
 class UseCase(Section):

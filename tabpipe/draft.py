@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.common.errors import Refusal, nearest
+from components.common.base.errors import Refusal, nearest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 
 
 def refuse_no_overrides(given: Iterable[str]) -> None:

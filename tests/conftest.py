@@ -15,12 +15,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from tabpipe.engines import warm
+from tabpipe.engines import fork_client
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL = Path(os.environ.get("TABPIPE_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
-forks = pytest.mark.skipif(not warm.available(), reason="steps are forked on Linux only")
+forks = pytest.mark.skipif(not fork_client.available(), reason="steps are forked on Linux only")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what goes to the background deaf to Ctrl-C, and what a deaf process starts is deaf as well.

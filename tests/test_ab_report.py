@@ -9,15 +9,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.common.errors import Refusal
-from components.common.scores import classification_scores, regression_scores
-from components.common.scoring import Answers
-from tabpipe.cli import main
-from tabpipe.serving.ab_checks import chance_of_split
-from tabpipe.serving.ab_compare import FEWEST, Comparison, Side, interval
-from tabpipe.serving.ab_report import moment_of, told_first
-from tabpipe.serving.ab_scores import tally
-from tabpipe.serving.ab_words import sentence
+from components.common.base.errors import Refusal
+from components.common.inference.sklearn_predict import Answers
+from components.common.metrics.scores import classification_scores, regression_scores
+from tabpipe.ab.checks import chance_of_split
+from tabpipe.ab.compare import FEWEST, Comparison, Side, interval
+from tabpipe.ab.report import moment_of, told_first
+from tabpipe.ab.scores import tally
+from tabpipe.ab.sentences import sentence
+from tabpipe.cli.main import main
 
 START = datetime(2026, 3, 1, 23, 0, tzinfo=UTC)
 CLASSES = ["apple", "melon", "plum"]
@@ -391,7 +391,7 @@ def test_a_log_that_is_none_is_refused(refused, tmp_path):
 
 
 def test_a_wrong_place_is_refused(tmp_path):
-    from tabpipe.serving.ab_log import opened
+    from tabpipe.ab.log import opened
 
     with pytest.raises(Refusal, match="no place of a log"):
         opened("gs://bucket/log")

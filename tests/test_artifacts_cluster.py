@@ -9,11 +9,11 @@ import pytest
 
 from components.common.artifacts import open_store
 from components.common.artifacts.lineage import lineage
-from components.common.errors import Refusal
-from components.common.publishing import IMAGE, USE_CASE
-from components.common.step import step
-from components.common.tables import file_digest
-from components.common.tracking import KFP_RUN, SPOOL
+from components.common.base.errors import Refusal
+from components.common.base.files import file_digest
+from components.common.tracking.publish import IMAGE, USE_CASE
+from components.common.tracking.record import KFP_RUN, SPOOL
+from components.common.tracking.step import step
 from tests.artifact_stores import (
     MINIO,
     bucket_url,
@@ -155,7 +155,7 @@ def test_an_engine_with_a_spool_publishes_by_itself(tmp_path, on_cluster, monkey
 
 
 def _away(tmp_path, monkeypatch):
-    monkeypatch.setattr("components.common.sources.transfer.PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("components.common.storage.fetch.PAUSES", (0.0, 0.0))
     monkeypatch.setenv("TABPIPE_ARTIFACTS_ENDPOINT_URL", "http://127.0.0.1:1")
     return "s3://tabpipe/artifacts"
 
@@ -182,7 +182,7 @@ def test_a_store_that_fails_costs_a_line_in_the_log_and_no_step(
 
 @pytest.fixture(name="cluster", scope="module")
 def reached_cluster():
-    from tabpipe.cluster.reach import connect
+    from tabpipe.cluster.client import connect
 
     try:
         return connect()

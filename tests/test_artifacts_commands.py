@@ -10,10 +10,11 @@ import pytest
 
 from components.common.artifacts import open_store
 from components.common.artifacts.lineage import lineage
-from components.common.tables import file_digest, write_table
+from components.common.base.files import file_digest
+from components.common.tables.parquet import write_table
 from tabpipe.artifacts.lineage_picture import draw
-from tabpipe.artifacts.tables import age, size
-from tabpipe.cli import main
+from tabpipe.cli.main import main
+from tabpipe.console import age, size
 from tests.artifact_stores import (
     any_url,  # noqa: F401 - a fixture, as are the next two
     keys,
@@ -347,7 +348,7 @@ def test_every_command_has_help_with_an_example(capsys):
 
 def test_the_command_line_starts_without_loading_tables_or_clients():
     heavy = {"pandas", "pyarrow", "boto3", "kfp", "numpy"}
-    code = f"import sys, tabpipe.cli as cli; cli._parser(); print({heavy} & set(sys.modules))"
+    code = f"import sys, tabpipe.cli.main as cli; cli._parser(); print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stderr
 

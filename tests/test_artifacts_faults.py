@@ -13,12 +13,12 @@ import time
 
 import pytest
 
-from components.common.artifacts import numbered, open_store, turns
-from components.common.artifacts.collecting import collect, give_up
-from components.common.artifacts.contents import manifest_of
+from components.common.artifacts import gc_lock, numbered, open_store
+from components.common.artifacts.garbage_collection import collect, give_up
+from components.common.artifacts.manifest import manifest_of
 from components.common.artifacts.objects import key_of
-from components.common.artifacts.parts import PART
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
+from components.common.storage.multipart import PART
 from tests.artifact_stores import (
     KEYS,
     MINIO,
@@ -86,7 +86,7 @@ def test_putting_the_data_again_mends_what_was_lost_or_cut(url, tmp_path):
     "record", ["versions/00000000.json", "removed/00000001.json", "made/", "packs/", "aliases/prod/", "aliases/latest/"]
 )
 def test_a_damaged_record_is_named(tmp_path, monkeypatch, record, damage):
-    monkeypatch.setattr("components.common.artifacts.ledger.PACK", 3)
+    monkeypatch.setattr("components.common.artifacts.version_log.PACK", 3)
     store = open_store(tmp_path / "store")
     for number, text in enumerate(["one", "two", "three", "four", "one"]):
         store.put("t", write(tmp_path / "t", text), inputs=[str(number) * 64])
@@ -269,7 +269,7 @@ def test_a_bucket_that_cannot_be_used_is_refused(minio, tmp_path, monkeypatch, s
     url = bucket_url(minio.environment, monkeypatch)
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("components.common.sources.transfer.PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("components.common.storage.fetch.PAUSES", (0.0, 0.0))
     write(tmp_path / "t", "one")
     for use in (lambda store: store.put("t", tmp_path / "t"), lambda store: store.resolve("t")):
         with pytest.raises(Refusal) as caught:
@@ -450,7 +450,7 @@ def test_gc_leaves_a_writer_in_mid_put_alone(url, tmp_path):
     store.put("t", path)
     store.put("t", write(tmp_path / "u", "new bytes"))
     [old] = [version.digest for version in store.versions("t") if version.number == 0]
-    with turns.writing(store.place, [old]):
+    with gc_lock.writing(store.place, [old]):
         assert collect(open_store(url), 0).versions == []
     assert [version.ref for version in collect(open_store(url), 0).versions] == ["t:v0"]
 
@@ -459,7 +459,7 @@ def test_who_writes_waits_for_the_collector(url, tmp_path):
     store = open_store(url)
     store.put("t", write(tmp_path / "t", "one"))
     done = []
-    with turns.Collecting(store.place, "me"):
+    with gc_lock.Collecting(store.place, "me"):
         writer = threading.Thread(target=lambda: done.append(open_store(url).put("t", write(tmp_path / "u", "two"))))
         writer.start()
         time.sleep(0.8)
@@ -469,16 +469,16 @@ def test_who_writes_waits_for_the_collector(url, tmp_path):
 
 
 def test_a_collector_that_was_killed_holds_nobody_up_for_long(url, tmp_path, monkeypatch):
-    monkeypatch.setattr(turns, "DEAD_SECONDS", 0.5)
+    monkeypatch.setattr(gc_lock, "DEAD_SECONDS", 0.5)
     store = open_store(url)
     store.put("t", write(tmp_path / "t", "one"))
-    silent = turns.Collecting(store.place, "silent")
+    silent = gc_lock.Collecting(store.place, "silent")
     silent.__enter__()
     assert store.put("t", write(tmp_path / "t", "two")).ref == "t:v1"
-    monkeypatch.setattr(turns, "BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(gc_lock, "BEAT_SECONDS", 0.0)
     with pytest.raises(Refusal, match="taken for dead"):
         silent.beat()
-    assert numbered.newest(store.place, turns.COLLECTOR)[1]["state"] == "silent"
+    assert numbered.newest(store.place, gc_lock.COLLECTOR)[1]["state"] == "silent"
     assert [version.ref for version in collect(store, 0).versions] == ["t:v0"]
 
 
@@ -488,10 +488,10 @@ def test_collectors_take_turns(url, tmp_path):
     order = []
 
     def second():
-        with turns.Collecting(open_store(url).place, "second"):
+        with gc_lock.Collecting(open_store(url).place, "second"):
             order.append("second")
 
-    with turns.Collecting(store.place, "first"):
+    with gc_lock.Collecting(store.place, "first"):
         other = threading.Thread(target=second)
         other.start()
         time.sleep(0.8)

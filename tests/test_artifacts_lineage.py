@@ -5,9 +5,9 @@ import time
 import pytest
 
 from components.common.artifacts import digest_of, open_store
-from components.common.artifacts.collecting import collect, give_up
+from components.common.artifacts.garbage_collection import collect, give_up
 from components.common.artifacts.lineage import lineage
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from tests.artifact_stores import (
     any_real_url,  # noqa: F401 - a fixture, as are the next three
     any_url,  # noqa: F401
@@ -146,7 +146,7 @@ def test_a_version_that_is_needed_is_not_given_up(tmp_path):
 WRITES = """
 import random, sys, time
 from components.common.artifacts import open_store
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 url, folder, seed, seconds = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 store, choose, end, done = open_store(url), random.Random(seed), time.time() + seconds, 0
 while time.time() < end:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from components.common.artifacts import default_url, digest_of, open_store, parse_ref
-from components.common.artifacts.ledger import PACK
-from components.common.errors import Refusal
+from components.common.artifacts.version_log import PACK
+from components.common.base.errors import Refusal
 from components.common.sources import open_bytes, parse, resolve
-from components.common.step import stamp
-from tabpipe.workspace import home
+from components.common.tracking.step import stamp
+from tabpipe.project import home
 from tests.artifact_stores import (
     any_real_url,  # noqa: F401 - a fixture, as are the next three
     any_url,  # noqa: F401
@@ -28,7 +28,7 @@ from tests.conftest import fruit
 
 
 def table(path, change=lambda frame: frame):
-    from components.common.tables import write_table
+    from components.common.tables.parquet import write_table
 
     write_table(change(fruit()), path)
     return path
@@ -91,7 +91,7 @@ def test_a_version_comes_back_as_it_was_put(url, tmp_path):
 
 
 def test_a_large_file_goes_in_parts_and_comes_back(url, tmp_path):
-    from components.common.artifacts.parts import PART
+    from components.common.storage.multipart import PART
 
     path = tmp_path / "large"
     path.write_bytes(random.Random(0).randbytes(2 * PART + 12345))
@@ -249,7 +249,7 @@ def test_an_alias_points_to_a_version_of_its_own_name(tmp_path):
 MOVE = """
 import sys
 from components.common.artifacts import open_store
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 store = open_store(sys.argv[1])
 store.resolve("t")
 print("ready", flush=True)

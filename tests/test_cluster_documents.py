@@ -8,17 +8,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 
-from components.common.errors import Refusal
-from tabpipe.cluster.again import uncached
-from tabpipe.cluster.documents import config_of, document, images_of
+from components.common.base.errors import Refusal
 from tabpipe.cluster.metadata import Made, _frames, _message
-from tabpipe.compiling import compile_training
+from tabpipe.cluster.reproduce import uncached
+from tabpipe.cluster.run_documents import config_of, document, images_of
+from tabpipe.compile.images import image_of
+from tabpipe.compile.pipeline_yaml import compile_training
 from tabpipe.config import load
-from tabpipe.history.differences import differences
-from tabpipe.history.finding import Kept, choose
-from tabpipe.history.reproducing import compared
-from tabpipe.history.rerunning import _OURS
-from tabpipe.images import image_of
+from tabpipe.runs.diff import differences
+from tabpipe.runs.find import Kept, choose
+from tabpipe.runs.reproduce import compared
+from tabpipe.runs.rerun import _OURS
 from tests.conftest import command_line
 
 BEGUN = datetime(2026, 11, 21, 12, tzinfo=UTC)

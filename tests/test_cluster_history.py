@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from components.common.errors import Refusal
-from tabpipe.history.sourcing import holds
+from components.common.base.errors import Refusal
+from tabpipe.runs.run_sources import holds
 from tests.conftest import command_line
 
 C = 1 + time.time() % 1e6 / 1e7
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.cluster
 
 @pytest.fixture(scope="module")
 def runs():
-    from tabpipe.cluster.history import Runs
-    from tabpipe.cluster.reach import connect
+    from tabpipe.cluster.client import connect
+    from tabpipe.cluster.remote_runs import Runs
 
     try:
         return Runs(connect())

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tabpipe.cluster import kubectl as program
-from tabpipe.cluster.parts import part_of
+from tabpipe.install.parts import part_of
 from tests.conftest import ROOT, command_line
 
 NAMESPACE = "tabpipe-test"
@@ -32,8 +32,8 @@ needs_kubectl = pytest.mark.skipif(not shutil.which("kubectl"), reason="there is
 @pytest.fixture(scope="module")
 def kubectl():
     """The cluster that KUBECONFIG names."""
-    from components.common.errors import Refusal
-    from tabpipe.cluster.access import check_server
+    from components.common.base.errors import Refusal
+    from tabpipe.install.access import check_server
 
     try:
         program.check_version()
@@ -47,8 +47,8 @@ def kubectl():
 @pytest.fixture(scope="module")
 def mlflow_image(kubectl):
     """Arguments that say where the cluster finds MLflow's image, which is built and brought there."""
-    from components.common.errors import Refusal
-    from tabpipe.builder import build_folder, engine
+    from components.common.base.errors import Refusal
+    from tabpipe.compile.build_images import build_folder, engine
 
     try:
         engine()

@@ -3,7 +3,7 @@
 import pytest
 
 from tabpipe.cluster.forward import forwarded
-from tabpipe.serving.by_kserve import KINDS
+from tabpipe.serving.kserve import KINDS
 from tests.conftest import command_line
 from tests.test_cluster_install import kubectl, mlflow_image  # noqa: F401  # fixtures
 from tests.test_cluster_serving import NAMESPACE, ask, platform, pods, server_image, tabpipe, train  # noqa: F401

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from tests.conftest import ROOT, command_line
 
 NEW = f"train.C={1 + time.time() % 1e6 / 1e7:.12f}"
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.cluster
 
 @pytest.fixture(scope="module")
 def cluster():
-    from tabpipe.cluster.reach import connect
+    from tabpipe.cluster.client import connect
 
     try:
         return connect()
@@ -94,11 +94,11 @@ def test_an_image_that_is_not_in_the_cluster_is_named(cluster, command):
 
 
 def test_a_pod_that_is_deleted_in_mid_run_is_tried_again(cluster, submitted):
-    from tabpipe.cluster.reach import NAMESPACE
+    from tabpipe.cluster.client import NAMESPACE
     from tabpipe.cluster.submit import own_registry, start, upload
     from tabpipe.cluster.watch import Watch
+    from tabpipe.compile.images import CLUSTER_STEPS
     from tabpipe.config import load
-    from tabpipe.images import CLUSTER_STEPS
 
     overrides = ["download.source=sample://music_genres", f"train.n_estimators={1200 + int(time.time()) % 600}"]
     uploaded = upload(
@@ -126,7 +126,7 @@ def test_a_pod_that_is_deleted_in_mid_run_is_tried_again(cluster, submitted):
 
 
 def test_a_schedule_is_applied_declaratively_and_fires(cluster, submitted, command):
-    from tabpipe.cluster.schedule import remove, runs_of, schedules
+    from tabpipe.cluster.schedules import remove, runs_of, schedules
 
     try:
         assert "created" in command("schedule", "iris", "--cron", "*/20 * * * * *").said
@@ -160,7 +160,7 @@ def test_a_schedule_is_applied_declaratively_and_fires(cluster, submitted, comma
 
 
 def test_a_run_outlives_a_store_and_a_tracker_that_go_away_and_come_back(cluster, submitted, command):
-    from tabpipe.cluster.reach import NAMESPACE
+    from tabpipe.cluster.client import NAMESPACE
 
     gone = []
 
@@ -181,7 +181,7 @@ def test_a_run_outlives_a_store_and_a_tracker_that_go_away_and_come_back(cluster
 def test_without_a_tracker_runs_succeed_untracked(cluster, submitted, command):
     from kubernetes import client
 
-    from tabpipe.cluster.reach import NAMESPACE
+    from tabpipe.cluster.client import NAMESPACE
 
     apps = client.AppsV1Api(cluster.core.api_client)
     replicas = apps.read_namespaced_deployment("mlflow", NAMESPACE).spec.replicas
@@ -198,7 +198,7 @@ def test_without_a_tracker_runs_succeed_untracked(cluster, submitted, command):
 
 
 def _pods(cluster, app):
-    from tabpipe.cluster.reach import NAMESPACE
+    from tabpipe.cluster.client import NAMESPACE
 
     pods = cluster.core.list_namespaced_pod(NAMESPACE, label_selector=f"app.kubernetes.io/name={app}").items
     return [pod.metadata.name for pod in pods]

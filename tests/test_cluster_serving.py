@@ -59,7 +59,7 @@ def tabpipe(*arguments, env=None):
 @pytest.fixture(scope="module")
 def server_image(kubectl, mlflow_image):  # noqa: F811
     """Arguments that say where the cluster finds the server's image, which is built and brought there."""
-    from tabpipe.builder import build_server
+    from tabpipe.compile.build_images import build_server
 
     load = os.environ.get("TABPIPE_TEST_LOAD", "").split()
     if load:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from tabpipe.cluster.metadata import Made
-from tabpipe.cluster.progress import steps_of
-from tabpipe.cluster.schedule import cron_of
-from tabpipe.cluster.scored import lines, scored_by
-from tabpipe.compiling import pipeline_name
+from tabpipe.cluster.schedules import cron_of
+from tabpipe.cluster.score_result import lines, scored_by
+from tabpipe.cluster.workflow_progress import steps_of
+from tabpipe.compile.pipeline_yaml import pipeline_name
 
 NAMES = ["resolve", "download", "preprocess", "check_data", "segregate", "train", "evaluate"]
 ANSWERS = json.loads((Path(__file__).parent / "answers" / "workflows.json").read_text())

@@ -7,11 +7,11 @@ import pytest
 import yaml
 from google.protobuf import json_format
 
-from components.common.errors import Refusal
-from components.common.settings import settings_of
-from tabpipe.compiling import LARGEST, compile_training, pipeline_name
+from components.common.base.errors import Refusal
+from components.common.config.overlay import settings_of
+from tabpipe.compile.images import CLUSTER_STEPS, image_of
+from tabpipe.compile.pipeline_yaml import LARGEST, compile_training, pipeline_name
 from tabpipe.config import load
-from tabpipe.images import CLUSTER_STEPS, image_of
 
 STEPS = [step for step in CLUSTER_STEPS if step != "tsne"]
 
@@ -194,7 +194,7 @@ def test_a_part_of_a_section_changes_that_part_alone(compiled, step, part, path,
 
 
 def test_a_part_of_a_section_can_choose_another_model(compiled):
-    from components.common.sections import TrainArgument, accept
+    from components.common.config import TrainArgument, accept
     from components.train.models import make_estimator
 
     task = compiled("iris")[0]["root"]["dag"]["tasks"]["train"]

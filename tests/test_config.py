@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.common.errors import Refusal
-from tabpipe.cli import main
+from components.common.base.errors import Refusal
+from tabpipe.cli.main import main
 from tabpipe.config import UseCase, load
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from components.common.tables import read_table, write_table
+from components.common.tables.parquet import read_table, write_table
 from components.preprocess.preprocess import preprocess_file
 from components.train.transformers import Columns
 

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.docker
 @pytest.fixture(scope="session")
 def images():
     """The images of all steps, built where they are not there; a skipped test without a Docker engine."""
-    from components.common.errors import Refusal
-    from tabpipe.builder import build
+    from components.common.base.errors import Refusal
+    from tabpipe.compile.build_images import build
 
     try:
         return {image.step: image for image in build()}
@@ -47,7 +47,7 @@ def test_a_refusal_in_a_container_reads_like_one_on_this_machine(tabpipe, images
 
 
 def test_images_are_small_run_as_nobody_and_say_what_they_are(images):
-    from tabpipe.builder import engine
+    from tabpipe.compile.build_images import engine
 
     client = engine()
     python = client.images.get("python:3.11-slim").attrs["Size"]
@@ -83,6 +83,6 @@ def test_a_step_runs_as_another_user_on_a_read_only_root(images):
 
 
 def test_an_unchanged_image_is_not_built_again(images):
-    from tabpipe.builder import build
+    from tabpipe.compile.build_images import build
 
     assert all(image.seconds == 0 for image in build())

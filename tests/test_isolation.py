@@ -8,9 +8,9 @@ import shutil
 
 import pytest
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
+from tabpipe.compile.images import BASE, image_of, stamp_images
 from tabpipe.engines.kfp_light import dsl
-from tabpipe.images import BASE, image_of, stamp_images
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.docker
@@ -104,7 +104,7 @@ def write_project(root):
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """The temporary project, its images built; they are removed at the end, all but the base, which is the real one."""
-    from tabpipe.builder import build, engine
+    from tabpipe.compile.build_images import build, engine
 
     root = tmp_path_factory.mktemp("isolation")
     write_project(root)
@@ -126,8 +126,9 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="module")
 def outputs(project, tmp_path_factory):
     """Step to the outputs of one run of the pair in containers."""
-    from tabpipe.engines.docker_steps import runner
-    from tabpipe.engines.local import Execution, run_pipeline
+    from tabpipe.engines.docker import runner
+    from tabpipe.engines.execution import Execution
+    from tabpipe.engines.kfp_local import run_pipeline
 
     home, made, failed = tmp_path_factory.mktemp("home"), {}, []
     spec = type(pair.pipeline_spec)()
@@ -169,7 +170,7 @@ def test_another_pin_makes_another_image_of_that_step_alone(project, tmp_path):
 
 
 def test_a_package_whose_hash_is_not_the_locked_one_is_not_installed(project, tmp_path):
-    from tabpipe.builder import build
+    from tabpipe.compile.build_images import build
 
     copy = shutil.copytree(project, tmp_path / "project")
     lock = copy / "components" / "newer" / "requirements.lock"

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from components.common.errors import Refusal
-from tabpipe.engines import warm
+from components.common.base.errors import Refusal
+from tabpipe.engines import fork_client
+from tabpipe.engines.execution import Execution
 from tabpipe.engines.kfp_light import dsl
-from tabpipe.engines.local import Execution, run_pipeline
-from tabpipe.selection import parents_of, prune, select
+from tabpipe.engines.kfp_local import run_pipeline
+from tabpipe.runs.selection import parents_of, prune, select
 from tests.conftest import forks
 
 
@@ -80,12 +81,12 @@ def _spec():
 def runner(request, tmp_path):
     if request.param == "started":
         yield None
-    elif not warm.available():
+    elif not fork_client.available():
         pytest.skip("steps are forked on Linux only")
     else:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(warm, "PRELOAD", [])
-            with warm.Warm(tmp_path / "warm.log") as process:
+            patch.setattr(fork_client, "PRELOAD", [])
+            with fork_client.Warm(tmp_path / "warm.log") as process:
                 yield process
 
 
@@ -162,7 +163,7 @@ def test_the_warm_process_has_one_thread_and_steps_have_those_of_a_new_python(tm
     (tmp_path / "multiplies.py").write_text(MULTIPLIES)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", asked)
-    with warm.Warm(tmp_path / "warm.log") as process:
+    with fork_client.Warm(tmp_path / "warm.log") as process:
         ticket = process.start("promote", ["multiplies"], tmp_path / "forked.log", {})
         assert process.wait(ticket, 120)["exit"] == 0
         assert len(os.listdir(f"/proc/{process._process.pid}/task")) == 1, "or a fork may hang"
@@ -174,8 +175,8 @@ def test_the_warm_process_has_one_thread_and_steps_have_those_of_a_new_python(tm
 
 @forks
 def test_every_one_of_many_jobs_that_end_at_once_is_answered(tmp_path, monkeypatch):
-    monkeypatch.setattr(warm, "PRELOAD", [])
-    with warm.Warm(tmp_path / "warm.log") as process:
+    monkeypatch.setattr(fork_client, "PRELOAD", [])
+    with fork_client.Warm(tmp_path / "warm.log") as process:
         tickets = [process.start("job", ["keyword"], tmp_path / "job.log", {}) for _ in range(100)]
         assert [process.wait(ticket, 60)["exit"] for ticket in tickets] == [0] * 100
 
@@ -183,8 +184,8 @@ def test_every_one_of_many_jobs_that_end_at_once_is_answered(tmp_path, monkeypat
 @forks
 def test_a_closed_warm_process_interrupts_what_it_runs(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(warm, "PRELOAD", [])
-        process = warm.Warm(tmp_path / "warm.log")
+        patch.setattr(fork_client, "PRELOAD", [])
+        process = fork_client.Warm(tmp_path / "warm.log")
         code = (
             "def f():\n try:\n  import os, time; print('pid', os.getpid(), flush=True); time.sleep(60)\n"
             " finally: print('cleaned')\n"

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.common.errors import Refusal
-from tabpipe.cluster import manifests, secrets
-from tabpipe.cluster.applying import within
+from components.common.base.errors import Refusal
+from tabpipe.cluster import secrets
+from tabpipe.install import manifests
+from tabpipe.install.apply import within
 from tests.conftest import ROOT
 
 KFP = os.environ.get("TABPIPE_KFP_MANIFESTS", "")

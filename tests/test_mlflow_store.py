@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-from tabpipe import mlflow_store
+from tabpipe.tracking import mlflow_store
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from components.common.artifacts import open_store
 from components.common.artifacts.objects import key_of
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from components.common.registry import challenge, mark, model_name, promote, rollback, rolled_back, standing
 from tests.artifact_stores import (
     any_real_url,
@@ -115,7 +115,7 @@ def test_a_model_that_is_damaged_in_the_store_gets_no_alias(store, damage):
 _RIVAL = """
 import os, sys, time
 from components.common.artifacts import open_store
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from components.common.registry import promote, standing
 store, seen = open_store(sys.argv[1]), standing(open_store(sys.argv[1]), "music")
 print("ready", flush=True)
@@ -158,7 +158,7 @@ def registry(tmp_path, monkeypatch):
 
 
 def _register(client, store, tmp_path, *refs):
-    from components.common.registry.mirror import register
+    from components.common.registry.mlflow_sync import register
 
     for ref in refs:
         version = store.resolve(f"{NAME}:{ref}")
@@ -167,7 +167,7 @@ def _register(client, store, tmp_path, *refs):
 
 
 def _mirror(client, store):
-    from components.common.registry.mirror import mirror
+    from components.common.registry.mlflow_sync import mirror
 
     words = mirror(client, store, "music")
     return words, {alias: int(number) for alias, number in client.get_registered_model("music").aliases.items()}
@@ -198,7 +198,7 @@ def test_what_was_stopped_halfway_is_made_good_by_the_next_call(client, store, t
 
 
 def test_a_champion_moved_in_mlflow_by_hand_is_left_and_told_of(client, store, tmp_path):
-    from components.common.registry.mirror import forget_moves
+    from components.common.registry.mlflow_sync import forget_moves
 
     _register(client, store, tmp_path, "v0", "v1", "v2")
     _champions(store, "v0", "v1")

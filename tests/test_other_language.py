@@ -8,11 +8,11 @@ import subprocess
 import pandas as pd
 import pytest
 
-from components.common.errors import Refusal
-from components.common.step import REFUSED
+from components.common.base.errors import Refusal
+from components.common.tracking.step import REFUSED
 from components.download.samples.bundled import read
 from examples.other_language import pipeline
-from tabpipe.images import image_of, image_of_folder
+from tabpipe.compile.images import image_of, image_of_folder
 
 
 def grouped(table, by, of):

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from components.common.base.errors import Refusal
 from components.common.batch import Wanted, open_table, predict_table
-from components.common.errors import Refusal
 from components.common.inference import load_predictor
 from tests.conftest import ROOT, command_line, real_table
 
@@ -245,7 +245,7 @@ def test_a_table_is_not_written_over_itself(tmp_path, command):
 
 _PEAK = """
 import sys
-from tabpipe.cli import main
+from tabpipe.cli.main import main
 code = main(sys.argv[1:])
 print([line for line in open("/proc/self/status") if line.startswith("VmHWM")][0].split()[1], file=sys.stderr)
 sys.exit(code)

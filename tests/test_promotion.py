@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from components.common.errors import Refusal
-from components.common.sections import PromoteArgument
+from components.common.base.errors import Refusal
+from components.common.config import PromoteArgument
 from components.promote.compare import compare
 from tests.conftest import ROOT, command_line
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 
-from tabpipe.history.releases import checkout, commit_of
+from tabpipe.runs.releases import checkout, commit_of
 
 DAY = 86400
 

@@ -12,19 +12,19 @@ import pytest
 import yaml
 
 from components.common.artifacts import open_store
-from components.common.batch.stored import bring_marked, mark_of, version_of
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from components.common.inference import load_predictor
 from components.common.registry import model_name, promote, standing
-from components.common.tables import write_table
+from components.common.registry.model_ref import bring_marked, mark_of, version_of
+from components.common.tables.parquet import write_table
 from components.predict.predict import predict_file
 from components.resolve.resolve import resolve_score_inputs
 from components.train.tests.trees import section, trees
 from components.train.train import train_file
-from tabpipe.cli import main
-from tabpipe.compiling import compile_score
+from tabpipe.cli.main import main
+from tabpipe.compile.images import image_of
+from tabpipe.compile.pipeline_yaml import compile_score
 from tabpipe.config import load
-from tabpipe.images import image_of
 from tests.conftest import command_line
 
 

@@ -186,7 +186,7 @@ def test_a_deployment_that_cannot_be_is_refused_without_a_cluster(tmp_path, argu
 
 @pytest.mark.docker
 def test_in_docker_it_answers_shut_in_and_is_small(home):
-    from tabpipe.builder import build_server, engine
+    from tabpipe.compile.build_images import build_server, engine
 
     image, client = build_server(), engine()
     python = client.images.get("python:3.11-slim").attrs["Size"]
@@ -211,7 +211,7 @@ def test_in_docker_it_answers_shut_in_and_is_small(home):
 
 @pytest.mark.docker
 def test_the_image_has_what_models_and_stores_need_and_starts_as_nobody():
-    from tabpipe.builder import build_server
+    from tabpipe.compile.build_images import build_server
 
     code = (
         "import os, sklearn.ensemble, sklearn.linear_model, onnxruntime, pandas, pyarrow.parquet, boto3;"

@@ -9,13 +9,13 @@ import shutil
 import pytest
 import yaml
 
-from components.common.errors import Refusal
-from components.common.sections import accept
-from components.common.sections.cluster import Cluster
-from components.common.sections.serve import Serve
-from tabpipe.cluster import manifests
+from components.common.base.errors import Refusal
+from components.common.config import accept
+from components.common.config.cluster import Cluster
+from components.common.config.serve import Serve
 from tabpipe.cluster.secrets import KEYS
-from tabpipe.serving import objects
+from tabpipe.install import manifests
+from tabpipe.serving import kubernetes_objects
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(not shutil.which("kubectl"), reason="there is no kubectl, whose kustomize renders them")
@@ -35,7 +35,9 @@ def rendered_once():
 def rendered(overlay="", serve=None, cluster=None, replicas=2, **told):
     settings = (accept(Serve, serve or {}, "serve"), accept(Cluster, cluster or {}, "cluster"))
     about = {"image": "r/tabpipe/server:1", "namespace": "models", "model": "models:/my_case@champion", **told}
-    return objects.objects_of(objects.overlay(overlay), objects.Told("my_case", *settings, **about), replicas)
+    return kubernetes_objects.objects_of(
+        kubernetes_objects.overlay(overlay), kubernetes_objects.Told("my_case", *settings, **about), replicas
+    )
 
 
 def one(things, kind):
@@ -281,14 +283,14 @@ def test_kserves_pods_are_those_of_the_network_policy_and_the_disruption_budget(
 )
 def test_what_kserve_has_brought_to_its_pods_is_seen_by_their_annotation(change, same):
     both = rendered("kserve"), rendered("kserve", **change)
-    notes = [pod_of(things)["annotations"][objects.SETTINGS] for things in both]
+    notes = [pod_of(things)["annotations"][kubernetes_objects.SETTINGS] for things in both]
     assert (notes[0] == notes[1]) is same
 
 
 def test_an_unknown_overlay_is_refused_with_the_nearest_one():
     with pytest.raises(Refusal, match="did you mean 'kserve'"):
-        objects.overlay("kserv")
-    assert manifests.render(objects.overlay(""))
+        kubernetes_objects.overlay("kserv")
+    assert manifests.render(kubernetes_objects.overlay(""))
 
 
 @pytest.mark.parametrize(
@@ -296,13 +298,13 @@ def test_an_unknown_overlay_is_refused_with_the_nearest_one():
     [("iris", "serve-iris"), ("music_genres", "serve-music-genres"), ("My.Case_", "serve-my-case")],
 )
 def test_a_use_case_has_a_name_that_kubernetes_takes(use_case, name):
-    assert objects.name_of(use_case) == name
+    assert kubernetes_objects.name_of(use_case) == name
 
 
 @pytest.mark.parametrize("use_case", ["x" * 60, "___"], ids=["long", "nothing-left"])
 def test_a_use_case_without_such_a_name_is_refused(use_case):
     with pytest.raises(Refusal, match="rename the config"):
-        objects.name_of(use_case)
+        kubernetes_objects.name_of(use_case)
 
 
 def test_the_documented_section_has_the_values_that_hold_without_it():

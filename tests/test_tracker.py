@@ -6,7 +6,8 @@ import time
 import pytest
 from mlflow import MlflowClient
 
-from tabpipe import run, spool, tracker
+from tabpipe.runs import train_run
+from tabpipe.tracking import spool, tracker
 from tests.conftest import forks, tracked
 
 NOW = 1_790_000_000.0
@@ -66,9 +67,9 @@ def test_a_tracker_that_is_stopped_in_the_midst_leaves_nothing_doubled_or_open(
         tracker.follow(ended_run)
     assert not ended_run.exists()
     runs = tracked(tmp_path / "home")
-    found = {run.info.run_name: run for run in runs}
+    found = {train_run.info.run_name: train_run for train_run in runs}
     assert set(found) == {ended_run.name, "download", "train"} and len(runs) == 3
-    assert {run.info.status for run in found.values()} == {"FINISHED"}
+    assert {train_run.info.status for train_run in found.values()} == {"FINISHED"}
     assert found["train"].data.metrics == {"auc": 0.5} and found[ended_run.name].data.metrics == {"test_auc": 0.5}
     assert found["train"].data.tags["tabpipe.key"] == "t"
     assert found["download"].data.tags["tabpipe.cached"] == "true"
@@ -79,7 +80,7 @@ def test_a_run_whose_process_is_gone_without_a_word_is_written_as_killed(ended_r
     opened = json.loads((ended_run / "open.json").read_text())
     (ended_run / "open.json").write_text(json.dumps({**opened, "pid": 2**22 + 1, "started": time.time()}))
     assert tracker.flush() == 1
-    assert {run.info.run_name: run.info.status for run in tracked(tmp_path / "home")} == {
+    assert {train_run.info.run_name: train_run.info.status for train_run in tracked(tmp_path / "home")} == {
         ended_run.name: "KILLED",
         "train": "FINISHED",
     }
@@ -91,10 +92,16 @@ def test_a_run_that_has_waited_long_enough_leaves_the_rest_to_another_process(
 ):
     home = tmp_path / "home"
     monkeypatch.setenv("TABPIPE_HOME", str(home))
-    monkeypatch.setattr(run, "TRACKING_PATIENCE", 0.0)
-    assert run.run(run.Options(str(fruit_case()))) == 0
+    monkeypatch.setattr(train_run, "TRACKING_PATIENCE", 0.0)
+    assert train_run.run(train_run.Options(str(fruit_case()))) == 0
     assert "still being written, in the background" in capsys.readouterr().out
     runs = tracked(home)
-    states = [(run.info.run_name, run.info.status) for run in runs if "mlflow.parentRunId" in run.data.tags]
+    states = [
+        (train_run.info.run_name, train_run.info.status)
+        for train_run in runs
+        if "mlflow.parentRunId" in train_run.data.tags
+    ]
     assert len(states) == len(dict(states)) == 7 and set(dict(states).values()) == {"FINISHED"}
-    assert [run.info.status for run in runs if "mlflow.parentRunId" not in run.data.tags] == ["FINISHED"]
+    assert [train_run.info.status for train_run in runs if "mlflow.parentRunId" not in train_run.data.tags] == [
+        "FINISHED"
+    ]

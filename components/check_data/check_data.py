@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.check_data.checks import Check, refusal, summary
-from components.common.errors import Refusal, nearest
-from components.common.report import write_page
-from components.common.sections import CheckDataArgument, accept
-from components.common.sources import open_bytes, redact
-from components.common.tables import read_table, written_whole
+from components.common.base.errors import Refusal, nearest
+from components.common.base.files import written_whole
+from components.common.base.redact import redact
+from components.common.config import CheckDataArgument, accept
+from components.common.reports.html import write_page
+from components.common.sources import open_bytes
+from components.common.tables.parquet import read_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from components.common.errors import Refusal, shorten
-from components.common.sections.section import Severity
+from components.common.base.errors import Refusal, shorten
+from components.common.config.base import Severity
 
 if TYPE_CHECKING:
     import numpy as np

@@ -28,7 +28,7 @@ def check_data(
         defaults: The whole section that the pipeline was compiled with.
     """
     from components.check_data.check_data import check_file
-    from components.common.step import stamp, step
+    from components.common.tracking.step import stamp, step
 
     with step("check_data", section, defaults) as (settings, record):
         record.used("clean", clean)

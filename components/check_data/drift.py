@@ -7,8 +7,8 @@ import pandas as pd
 
 from components.check_data.checks import Check
 from components.check_data.values import as_class
-from components.common.sections import CheckDataArgument
-from components.common.svg import finite
+from components.common.config import CheckDataArgument
+from components.common.reports.svg import finite
 
 EXACT_ROWS = 1000
 """Up to so many rows in the larger sample the exact distribution of the Kolmogorov-Smirnov statistic is used."""

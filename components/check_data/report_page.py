@@ -10,10 +10,10 @@ import pandas as pd
 from components.check_data.checks import Check, summary
 from components.check_data.drift import category_counts
 from components.check_data.kinds import fits
-from components.common import charts, report
-from components.common.errors import shorten
-from components.common.sections import CheckDataArgument, Kind
-from components.common.svg import finite
+from components.common.base.errors import shorten
+from components.common.config import CheckDataArgument, Kind
+from components.common.reports import charts, html
+from components.common.reports.svg import finite
 
 LARGEST = 15
 """Categories that get a bar."""
@@ -48,20 +48,20 @@ def report_page(
     aside = [column for column, kind in section.kinds.items() if kind == "identifier"]
     if aside:
         note += f" Identifiers are not drawn: {', '.join(aside)}."
-    return report.page(
+    return html.page(
         "Data checks",
         f"{section.task} of {section.target} · {against}",
         _verdict(counts),
         _cards(counts, frame.shape[1]),
-        report.section("What needs a look", _table(amiss)) if amiss else "",
-        report.section("Columns", report.gallery(*drawn), note=note) if drawn else "",
-        report.section("Every check", _table(checks), note="A click on a heading sorts."),
+        html.section("What needs a look", _table(amiss)) if amiss else "",
+        html.section("Columns", html.gallery(*drawn), note=note) if drawn else "",
+        html.section("Every check", _table(checks), note="A click on a heading sorts."),
     )
 
 
-def _cards(counts: dict[str, int], columns: int) -> report.Markup:
+def _cards(counts: dict[str, int], columns: int) -> html.Markup:
     outcomes = {"passed": "passed", "failed": "failed", "warnings": "warning", "skipped": ""}
-    return report.cards(
+    return html.cards(
         [
             ("rows", counts["rows"]),
             ("columns", columns),
@@ -71,29 +71,29 @@ def _cards(counts: dict[str, int], columns: int) -> report.Markup:
     )
 
 
-def _verdict(counts: dict[str, int]) -> report.Markup:
+def _verdict(counts: dict[str, int]) -> html.Markup:
     warnings = f"{counts['warnings']} warning{'s' * (counts['warnings'] != 1)}"
     ran = counts["checks"] - counts["skipped"]
     if counts["failed"]:
         also = f", with {warnings} besides" if counts["warnings"] else ""
-        return report.verdict("failed", f"Not accepted: {counts['failed']} of {ran} checks failed{also}.")
+        return html.verdict("failed", f"Not accepted: {counts['failed']} of {ran} checks failed{also}.")
     if counts["warnings"]:
-        return report.verdict("warning", f"Accepted with {warnings}: {counts['passed']} of {ran} checks passed.")
+        return html.verdict("warning", f"Accepted with {warnings}: {counts['passed']} of {ran} checks passed.")
     skipped = f" {counts['skipped']} could not be made." if counts["skipped"] else ""
-    return report.verdict("passed", f"Accepted: all {ran} checks passed.{skipped}")
+    return html.verdict("passed", f"Accepted: all {ran} checks passed.{skipped}")
 
 
 def _kind_of(check: Check) -> str:
     return "warning" if check.outcome == "failed" and not check.stops else check.outcome
 
 
-def _table(checks: Sequence[Check]) -> report.Markup:
+def _table(checks: Sequence[Check]) -> html.Markup:
     order = {"failed": 0, "warning": 1, "skipped": 2, "passed": 3}
     ranked = sorted(checks, key=lambda check: order[_kind_of(check)])
     kinds = [_kind_of(check) for check in ranked]
     rows = [
         [
-            report.badge(kind, kind),
+            html.badge(kind, kind),
             check.column or "whole table",
             check.name,
             check.rule,
@@ -104,7 +104,7 @@ def _table(checks: Sequence[Check]) -> report.Markup:
         for check, kind in zip(ranked, kinds, strict=True)
     ]
     columns = ["outcome", "column", "check", "rule", "observed", "bad rows", "severity"]
-    return report.table(columns, rows, numeric=["bad rows"], row_classes=kinds)
+    return html.table(columns, rows, numeric=["bad rows"], row_classes=kinds)
 
 
 def _observed(check: Check) -> str:
@@ -115,7 +115,7 @@ def _observed(check: Check) -> str:
 
 def _column(
     frame: pd.DataFrame, reference: pd.DataFrame | None, column: str, kind: Kind, checks: Sequence[Check]
-) -> report.Markup:
+) -> html.Markup:
     """A figure of one column: drawn by its kind, or by what it holds where that is not what was declared."""
     series = frame[column]
     past, size = None, ""
@@ -130,7 +130,7 @@ def _column(
         values = finite(series)
         if len(values):
             words.insert(
-                0, " · ".join(report.figures(value) for value in (values.min(), np.median(values), values.max()))
+                0, " · ".join(html.figures(value) for value in (values.min(), np.median(values), values.max()))
             )
     elif kind == "date":
         chart = charts.timeline(series, past, label=column)
@@ -149,8 +149,8 @@ def _column(
         size = "tall" if len(counts) > 8 else ""
     marks = {_kind_of(check) for check in checks if check.column == column}
     worst = next((mark for mark in ("failed", "warning") if mark in marks), "")
-    detail = report.Markup(report.escape(" · ".join(words)) + (" " + report.badge(worst, worst) if worst else ""))
-    return report.figure(chart, column, detail, size=size)
+    detail = html.Markup(html.escape(" · ".join(words)) + (" " + html.badge(worst, worst) if worst else ""))
+    return html.figure(chart, column, detail, size=size)
 
 
 def _shares(counts: pd.Series, past: pd.Series | None, column: str) -> str:

@@ -15,9 +15,9 @@ import pandas as pd
 from components.check_data.checks import Check, of_rows, rows_of
 from components.check_data.kinds import EXPECTED, fits, words_of_type
 from components.check_data.values import check_target, check_values
-from components.common.errors import nearest
-from components.common.report import figures
-from components.common.sections import CheckDataArgument, ColumnCheck, Kind
+from components.common.base.errors import nearest
+from components.common.config import CheckDataArgument, ColumnCheck, Kind
+from components.common.reports.html import figures
 
 
 def check_rules(frame: pd.DataFrame, section: CheckDataArgument, now: datetime | None = None) -> list[Check]:

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from components.check_data.checks import Check, of_rows, rows_of
-from components.common.errors import nearest, shorten
-from components.common.report import figures
-from components.common.sections import ColumnCheck, Kind, Task
-from components.common.svg import numbers
+from components.common.base.errors import nearest, shorten
+from components.common.config import ColumnCheck, Kind, Task
+from components.common.reports.html import figures
+from components.common.reports.svg import numbers
 
 
 def check_values(series: pd.Series, kind: Kind, rules: ColumnCheck, now: datetime) -> Iterator[Check]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from components.download.parquet_out import check_names, grouped, parquet_out
 
 if TYPE_CHECKING:

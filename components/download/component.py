@@ -23,7 +23,7 @@ def download(
     import os
 
     from components.common.sources import in_words
-    from components.common.step import progress, stamp, step
+    from components.common.tracking.step import progress, stamp, step
     from components.download.download import download_file
 
     with step("download", section, defaults) as (settings, record):

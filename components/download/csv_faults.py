@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Callable
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from components.download.text_stream import TextStream
 
 

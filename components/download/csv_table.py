@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.common.errors import Refusal
-from components.common.missing import MISSING
+from components.common.base.errors import Refusal
+from components.common.tables.missing import MISSING
 from components.download.csv_faults import first_fault
 from components.download.csv_types import Type, typed
 from components.download.parquet_out import check_names, grouped, parquet_out

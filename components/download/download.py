@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from components.common.sections import Download, accept
+from components.common.config import Download, accept
 from components.common.sources import Opened, Progress, open_bytes, parse
 
 

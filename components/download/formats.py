@@ -6,7 +6,7 @@ import zlib
 from pathlib import Path
 from typing import Literal
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from components.download.text_stream import is_gzip
 
 Format = Literal["csv", "parquet", "arrow", "jsonl"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from components.download.columnar import plain
 from components.download.parquet_out import parquet_out
 from components.download.text_stream import TextStream

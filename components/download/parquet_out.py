@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.common.errors import Refusal
-from components.common.tables import written_whole
+from components.common.base.errors import Refusal
+from components.common.base.files import written_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,7 +6,7 @@ import codecs
 import io
 from pathlib import Path
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from components.common.sources import Progress
 
 CHUNK = 1 << 20

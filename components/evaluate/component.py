@@ -24,7 +24,7 @@ def evaluate(
         report: An HTML page for people.
         defaults: The whole section that the pipeline was compiled with.
     """
-    from components.common.step import step
+    from components.common.tracking.step import step
     from components.evaluate.evaluate import evaluate_file
 
     with step("evaluate", section, defaults) as (settings, record):

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from components.common.errors import Refusal
-from components.common.saved_models import load, refuse_absent
-from components.common.scores import Scores, all_classes, class_views, scored
-from components.common.scoring import Answers, ask, classes_of
-from components.common.sections import EvaluateArgument, accept
-from components.common.slicing import refuse_unknown_slices
-from components.common.tables import read_table
-from components.common.targets import target_values
-from components.evaluate.slices import Slice, slices_of_class, slices_of_column
+from components.common.base.errors import Refusal
+from components.common.config import EvaluateArgument, accept
+from components.common.inference.saved_model import load, refuse_absent
+from components.common.inference.sklearn_predict import ask, classes_of
+from components.common.metrics.scores import all_classes, class_views, scored
+from components.common.metrics.slices import refuse_unknown_slices
+from components.common.metrics.targets import target_values
+from components.common.tables.parquet import read_table
+from components.evaluate.outcome import Evaluated
+from components.evaluate.slices import slices_of_class, slices_of_column
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _TEST = "test split"
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """What a model scores on the test split."""
-
-    truth: np.ndarray
-    """(rows,) labels or values."""
-    answers: Answers
-    classes: list[str] | None
-    """A classifier's classes; None of a regressor."""
-    scores: Scores
-    slices: dict[str, list[Slice]]
-    """Title to slices, the worst first."""
 
 
 def evaluate(section: EvaluateArgument, pipeline: Any, table: pd.DataFrame) -> Evaluated:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from components.common import report
-from components.common.score_report import TITLES, answer_sections, score_cards
+from components.common.reports import html
+from components.common.reports.model_quality import TITLES, answer_sections, score_cards
 
 if TYPE_CHECKING:
-    from components.common.sections import EvaluateArgument
-    from components.evaluate.evaluate import Evaluated
+    from components.common.config import EvaluateArgument
+    from components.evaluate.outcome import Evaluated
     from components.evaluate.slices import Slice
 
 _KINDS = {"worse": "failed", "better": "passed", "alike": "", "": ""}
@@ -25,9 +25,9 @@ def write_report(path: str | os.PathLike[str], section: EvaluateArgument, evalua
         evaluated: What came of it.
         model: The estimator's name.
     """
-    report.write_page(
+    html.write_page(
         path,
-        report.page(
+        html.page(
             f"Evaluation: {section.target}",
             f"{model}, loaded as it would be served and asked for the untouched rows of the test split",
             *score_cards(evaluated.scores, {"Test rows": len(evaluated.truth)}),
@@ -44,7 +44,7 @@ def _slices(title: str, slices: list[Slice], section: EvaluateArgument) -> Any:
             one.name,
             one.rows,
             *(one.scores.get(name) for name in names),
-            report.badge(_KINDS[one.verdict], one.verdict) if one.verdict else "",
+            html.badge(_KINDS[one.verdict], one.verdict) if one.verdict else "",
         ]
         for one in slices
     ]
@@ -52,9 +52,9 @@ def _slices(title: str, slices: list[Slice], section: EvaluateArgument) -> Any:
     found = f"Worse than the other rows: {', '.join(worse)}." if worse else "No slice is worse than the other rows."
     small = any(not one.verdict for one in slices)
     few = f" Slices of fewer than {section.min_slice_rows} rows stand last, without a verdict." if small else ""
-    return report.section(
+    return html.section(
         f"By {title}",
-        report.table(
+        html.table(
             [title, "rows", *(TITLES.get(name, name) for name in names), "verdict"],
             rows,
             row_classes=["failed" if one.verdict == "worse" else "" for one in slices],

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.common.scores import confusion, per_class, scored
-from components.common.scoring import Answers
-from components.common.slicing import parts_of
+from components.common.inference.sklearn_predict import Answers
+from components.common.metrics.scores import confusion, per_class, scored
+from components.common.metrics.slices import parts_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -28,7 +28,7 @@ def predict(
     """
     from types import SimpleNamespace
 
-    from components.common.step import progress, stamp, step
+    from components.common.tracking.step import progress, stamp, step
     from components.predict.predict import predict_file
 
     with step("predict", section, defaults) as (settings, record):

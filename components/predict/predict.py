@@ -12,9 +12,9 @@ from typing import Any
 from components.common.artifacts import open_store
 from components.common.batch import Tally, Wanted, open_table, predict_table
 from components.common.batch.rejects import empty_rejects
-from components.common.batch.stored import bring_marked
-from components.common.sections import PredictArgument, accept
-from components.common.tables import write_arrow
+from components.common.config import PredictArgument, accept
+from components.common.registry.model_ref import bring_marked
+from components.common.tables.parquet import write_arrow
 
 _PAUSE = 1.0
 """Seconds between two words about how far it is."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from components.common import charts, report
 from components.common.batch import percentage
+from components.common.reports import charts, html
 
 if TYPE_CHECKING:
     from components.common.artifacts import Version
     from components.common.batch import Tally
+    from components.common.config import PredictArgument
     from components.common.inference import Predictor
-    from components.common.sections import PredictArgument
 
 _MOST = 100
 """Reasons that are listed."""
@@ -37,13 +37,13 @@ def write_report(
         ("Refused", tally.refused, "failed" if tally.refused else ""),
         ("Unknown values", unknown, "warning" if unknown else ""),
     ]
-    report.write_page(
+    html.write_page(
         path,
-        report.page(
+        html.page(
             f"Predictions of {predictor.target}",
             f"{version.ref}, made {version.created[:16].replace('T', ' ')} UTC",
             _verdict(tally),
-            report.cards(cards),
+            html.cards(cards),
             *_answers(predictor, tally),
             *_refused(tally),
             *_unknown(tally),
@@ -53,12 +53,12 @@ def write_report(
 
 def _verdict(tally: Tally) -> Any:
     if not tally.rows:
-        return report.verdict("warning", "No row was answered.")
+        return html.verdict("warning", "No row was answered.")
     if not tally.refused:
-        return report.verdict("passed", "All rows were answered.")
+        return html.verdict("passed", "All rows were answered.")
     share = percentage(tally.refused, tally.rows)
     kind = "warning" if tally.answered else "failed"
-    return report.verdict(kind, f"{tally.refused:,} of {tally.rows:,} rows ({share}) were refused.")
+    return html.verdict(kind, f"{tally.refused:,} of {tally.rows:,} rows ({share}) were refused.")
 
 
 def _answers(predictor: Predictor, tally: Tally) -> list[Any]:
@@ -66,17 +66,17 @@ def _answers(predictor: Predictor, tally: Tally) -> list[Any]:
         return []
     if predictor.classes is None:
         picture = charts.histogram(tally.values, label=predictor.target, width=640, height=220)
-        words = f"{report.figures(tally.low)} to {report.figures(tally.high)}, mean "
-        words += report.figures(tally.total / tally.answered)
-        return [report.section("Values", report.figure(picture, predictor.target, words))]
+        words = f"{html.figures(tally.low)} to {html.figures(tally.high)}, mean "
+        words += html.figures(tally.total / tally.answered)
+        return [html.section("Values", html.figure(picture, predictor.target, words))]
     counts = sorted(((tally.classes.get(name, 0), name) for name in predictor.classes), key=lambda pair: -pair[0])
     rows = [[name, count, percentage(count, tally.answered)] for count, name in counts]
     picture = charts.bars([name for _, name in counts], [count for count, _ in counts], format="{:,.0f}")
     return [
-        report.section(
+        html.section(
             "Classes",
-            report.gallery(report.figure(picture, f"Rows by predicted {predictor.target}"), least=420),
-            report.table([predictor.target, "rows", "share"], rows, numeric=["rows", "share"]),
+            html.gallery(html.figure(picture, f"Rows by predicted {predictor.target}"), least=420),
+            html.table([predictor.target, "rows", "share"], rows, numeric=["rows", "share"]),
         )
     ]
 
@@ -89,9 +89,9 @@ def _refused(tally: Tally) -> list[Any]:
         row, value = tally.examples[column, rule]
         rows.append([column or "(line)", rule, count, row, "missing" if value is None else str(value)])
     return [
-        report.section(
+        html.section(
             "Refused rows",
-            report.table(["column", "rule", "rows", "first row", "its value"], rows),
+            html.table(["column", "rule", "rows", "first row", "its value"], rows),
             note="Each row is listed with its first fault in the table of refused rows. Rows are counted from 1.",
         )
     ]
@@ -102,9 +102,9 @@ def _unknown(tally: Tally) -> list[Any]:
         return []
     rows = [[name, count, percentage(count, tally.answered)] for name, count in tally.unknown.most_common()]
     return [
-        report.section(
+        html.section(
             "Values that training did not know",
-            report.table(["column", "rows", "share"], rows, numeric=["rows", "share"]),
+            html.table(["column", "rows", "share"], rows, numeric=["rows", "share"]),
             note="Rows with such values are answered: the value counts as none of the known ones.",
         )
     ]

@@ -20,7 +20,7 @@ def preprocess(
         metrics: Rows in, rows out, rows removed by each rule.
         defaults: The whole section that the pipeline was compiled with.
     """
-    from components.common.step import stamp, step
+    from components.common.tracking.step import stamp, step
     from components.preprocess.preprocess import preprocess_file
 
     with step("preprocess", section, defaults) as (settings, record):

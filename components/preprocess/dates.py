@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from components.preprocess.kinds import Place
+    from components.preprocess.cell import Place
 
 ISO = "ISO8601"
 _CLOCK = ("now", "today")

@@ -6,10 +6,11 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from components.common.errors import Refusal, nearest
-from components.common.sections import PreprocessArgument, accept
-from components.common.tables import read_arrow, write_arrow
-from components.preprocess.kinds import Place, to_kind
+from components.common.base.errors import Refusal, nearest
+from components.common.config import PreprocessArgument, accept
+from components.common.tables.parquet import read_arrow, write_arrow
+from components.preprocess.cell import Place
+from components.preprocess.kinds import to_kind
 from components.preprocess.rules import derived, filled, first_of_equals, inside
 
 if TYPE_CHECKING:

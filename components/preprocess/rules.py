@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from components.common.errors import Refusal
-from components.common.sections import Derive, Kind
+from components.common.base.errors import Refusal
+from components.common.config import Derive, Kind
+from components.preprocess.cell import Place
 from components.preprocess.dates import to_dates
-from components.preprocess.kinds import Place, as_text
+from components.preprocess.kinds import as_text
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.common.errors import Refusal
-from components.common.scores import Scores, scored
-from components.common.scoring import Answers, ask
-from components.common.sections.promote import LOWER
-from components.common.slicing import refuse_unknown_slices
-from components.common.targets import target_values
-from components.promote.asking import SavedModel, latencies, open_candidate, open_champion
-from components.promote.bootstrap import interval
+from components.common.base.errors import Refusal
+from components.common.config.promote import LOWER
+from components.common.inference.sklearn_predict import Answers, ask
+from components.common.metrics.bootstrap import interval
+from components.common.metrics.scores import Scores, scored
+from components.common.metrics.slices import refuse_unknown_slices
+from components.common.metrics.targets import target_values
+from components.promote.leakage import untouched_rows
+from components.promote.saved_models import SavedModel, latencies, open_candidate, open_champion
 from components.promote.slice_pairs import SlicePair, slice_pairs
-from components.promote.untouched import untouched_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from components.common.sections import PromoteArgument
+    from components.common.config import PromoteArgument
 
 _TEST = "test split"
 _FEWEST_ROWS, _LEAST_SHARE = 30, 0.1

@@ -32,7 +32,7 @@ def promote(
     """
     import os
 
-    from components.common.step import progress, step
+    from components.common.tracking.step import progress, step
     from components.promote.promote import promote_file
 
     with step("promote", section, defaults) as (settings, record):

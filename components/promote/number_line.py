@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.common.svg import Frame, drawing, number_ticks, text_width, widened, write
+from components.common.reports.svg import Frame, drawing, number_ticks, text_width, widened, write
 
 _HEIGHT, _LINE = 128, 62
 

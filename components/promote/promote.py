@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common.artifacts import Store, Version, open_store
-from components.common.errors import Refusal
-from components.common.publishing import artifact_name, worth_keeping
+from components.common.artifacts.naming import artifact_name
+from components.common.base.errors import Refusal
+from components.common.config import PromoteArgument, accept
 from components.common.registry import Standing, challenge, model_name, rolled_back, standing
 from components.common.registry import promote as make_champion
-from components.common.sections import PromoteArgument, accept
-from components.common.tables import read_table
+from components.common.tables.parquet import read_table
+from components.common.tracking.publish import worth_keeping
 from components.promote.compare import Comparison, compare
 from components.promote.verdict import Reason, Verdict, decide
 

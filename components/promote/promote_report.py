@@ -6,14 +6,14 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from components.common import report
-from components.common.score_report import TITLES
-from components.common.sections.promote import LOWER
+from components.common.config.promote import LOWER
+from components.common.reports import html
+from components.common.reports.model_quality import TITLES
 from components.promote.number_line import number_line
 from components.promote.verdict import ROUNDING, title, written
 
 if TYPE_CHECKING:
-    from components.common.sections import PromoteArgument
+    from components.common.config import PromoteArgument
     from components.promote.compare import Comparison
     from components.promote.verdict import Reason, Verdict
 
@@ -36,9 +36,9 @@ def write_report(
     """
     both = comparison.champion is not None
     line = " · ".join(f"{name} {text}" for name, text in told.items())
-    report.write_page(
+    html.write_page(
         path,
-        report.page(
+        html.page(
             f"Promotion: {section.use_case}",
             line or "The candidate and the champion on rows that neither was trained on",
             _banner(comparison, verdict),
@@ -58,14 +58,14 @@ def _banner(comparison: Comparison, verdict: Verdict) -> Any:
     challenged = comparison.champion is not None or comparison.unfit
     if verdict.decision == "promote":
         place = "The candidate is better: it takes the champion's place"
-        return report.verdict("passed", f"{place}." if challenged else "The candidate is the first champion.")
+        return html.verdict("passed", f"{place}." if challenged else "The candidate is the first champion.")
     if verdict.decision == "wait":
-        return report.verdict("warning", "Nothing speaks against the candidate, but a person decides: it waits.")
+        return html.verdict("warning", "Nothing speaks against the candidate, but a person decides: it waits.")
     if not unmet:
-        return report.verdict("passed", "Nothing to decide: things stay as they are.")
+        return html.verdict("passed", "Nothing to decide: things stay as they are.")
     stays = "The champion stays" if challenged else "Not promoted: there is still no champion"
     more = f" {len(unmet) - 1} more that was asked is not met." if len(unmet) > 1 else ""
-    return report.verdict("failed", f"{stays}. {unmet[0].text.rstrip('.')}.{more}")
+    return html.verdict("failed", f"{stays}. {unmet[0].text.rstrip('.')}.{more}")
 
 
 def _cards(section: PromoteArgument, comparison: Comparison) -> Any:
@@ -84,13 +84,13 @@ def _cards(section: PromoteArgument, comparison: Comparison) -> Any:
         shown.append(("Rows left out", "unknown", "warning"))
     elif comparison.champion is not None:
         shown.append(("Rows left out", comparison.left_out))
-    return report.cards(shown)
+    return html.cards(shown)
 
 
 def _reasons(verdict: Verdict) -> Any:
-    return report.section(
+    return html.section(
         "What it rests on",
-        report.table(
+        html.table(
             ["outcome", "what was asked and found"],
             [[_outcome(reason, verdict), reason.text] for reason in verdict.reasons],
             row_classes=["" if reason.met else "warning" if reason.open else "failed" for reason in verdict.reasons],
@@ -100,11 +100,11 @@ def _reasons(verdict: Verdict) -> Any:
 
 def _outcome(reason: Reason, verdict: Verdict) -> Any:
     if reason.met:
-        return report.badge("passed", "met")
+        return html.badge("passed", "met")
     if not reason.open:
-        return report.badge("failed", "not met")
+        return html.badge("failed", "not met")
     # Where something else speaks against the candidate, no person is asked.
-    return report.badge("warning", "a person decides" if verdict.decision == "wait" else "open")
+    return html.badge("warning", "a person decides" if verdict.decision == "wait" else "open")
 
 
 def _scores(section: PromoteArgument, comparison: Comparison) -> Any:
@@ -132,10 +132,10 @@ def _scores(section: PromoteArgument, comparison: Comparison) -> Any:
         if one is not None
         for note in one.scores.notes
     ]
-    return report.section(
+    return html.section(
         "Scores",
-        report.table(heads, rows, numeric=numeric),
-        *(report.verdict("warning", note) for note in notes),
+        html.table(heads, rows, numeric=numeric),
+        *(html.verdict("warning", note) for note in notes),
         note=_rows_note(section, comparison),
     )
 
@@ -167,7 +167,7 @@ def _difference(section: PromoteArgument, comparison: Comparison) -> Any:
             f"The candidate is better by {_signed(gap)} (below 0: worse), its {share}, of "
             f"{comparison.resamples:,} resamples of the rows, each scored by both."
         )
-    return report.section("How sure is it?", report.figure(picture), note=note)
+    return html.section("How sure is it?", html.figure(picture), note=note)
 
 
 def _slices(section: PromoteArgument, comparison: Comparison) -> Any:
@@ -181,7 +181,7 @@ def _slices(section: PromoteArgument, comparison: Comparison) -> Any:
         else:
             change = f"{one.lost:+.1%}" if one.lost else "–"
         values = [f"{v:.1%}" if labels else written(v) for v in (one.candidate, one.champion)]
-        said = report.badge("failed", "loses too much") if bad else "" if counts else report.badge("", "few rows")
+        said = html.badge("failed", "loses too much") if bad else "" if counts else html.badge("", "few rows")
         rows.append([one.column, one.name, one.rows, *values, change, said])
         kinds.append("failed" if bad else "" if counts else "skipped")
     what = "share of right answers" if labels else "mean absolute error"
@@ -192,9 +192,9 @@ def _slices(section: PromoteArgument, comparison: Comparison) -> Any:
         )
         note += f"{section.min_slice_rows} rows."
     heads = ["by", "slice", "rows", "candidate", "champion", "change", "remark"]
-    return report.section(
+    return html.section(
         "Slices",
-        report.table(heads, rows, numeric=["rows", "candidate", "champion", "change"], row_classes=kinds),
+        html.table(heads, rows, numeric=["rows", "candidate", "champion", "change"], row_classes=kinds),
         note=note,
     )
 
@@ -217,15 +217,15 @@ def _costs(section: PromoteArgument, comparison: Comparison) -> Any:
         if len(sides) > 1
         else ("Timed on this machine by one thread, row by row.")
     )
-    return report.section("Speed and size", report.table(heads, rows, numeric=numeric), note=note)
+    return html.section("Speed and size", html.table(heads, rows, numeric=numeric), note=note)
 
 
 def _signature(comparison: Comparison) -> Any:
     if not comparison.signature:
-        return report.section("Signature", note="Both models are asked with the same columns and answer the same.")
-    return report.section(
+        return html.section("Signature", note="Both models are asked with the same columns and answer the same.")
+    return html.section(
         "Signature",
-        report.table(["how the candidate differs"], [[words] for words in comparison.signature], row_classes=None),
+        html.table(["how the candidate differs"], [[words] for words in comparison.signature], row_classes=None),
         note="Whoever asks the champion today may have to ask the candidate in another way.",
     )
 
@@ -242,4 +242,4 @@ def _better(name: str, gap: float | None) -> Any:
     if not gap:
         return "neither" if gap == 0 else ""
     candidate = (gap < 0) == (name in LOWER)
-    return report.badge("passed" if candidate else "failed", "candidate" if candidate else "champion")
+    return html.badge("passed" if candidate else "failed", "candidate" if candidate else "champion")

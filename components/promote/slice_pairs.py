@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.common.scoring import Answers
-from components.common.slicing import parts_of
+from components.common.inference.sklearn_predict import Answers
+from components.common.metrics.slices import parts_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from components.common.sections import PromoteArgument
+    from components.common.config import PromoteArgument
 
 
 @dataclass(frozen=True)

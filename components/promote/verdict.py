@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from components.common.score_report import TITLES
-from components.common.sections import PromoteArgument
-from components.common.sections.promote import LOWER
+from components.common.config import PromoteArgument
+from components.common.config.promote import LOWER
+from components.common.reports.model_quality import TITLES
 from components.promote.compare import Comparison
 from components.promote.slice_pairs import SlicePair
 

@@ -29,9 +29,9 @@ def resolve(
         valid_for: The day, where freshness is checked, and the checksum of a declared reference.
         champion: Which model is the champion now, and since how many moves.
     """
-    from components.common.settings import settings_of
+    from components.common.config.overlay import settings_of
     from components.common.sources import in_words
-    from components.common.step import progress, step
+    from components.common.tracking.step import progress, step
     from components.resolve.resolve import resolve_inputs
 
     with step("resolve", download, download_defaults) as (settings, record):
@@ -61,9 +61,9 @@ def resolve_score(
         checksum: SHA-256 of the source's present bytes, or `sample:NAME` of a sample.
         model: Which version of the model is meant now, and the digest of its bytes.
     """
-    from components.common.settings import settings_of
+    from components.common.config.overlay import settings_of
     from components.common.sources import in_words
-    from components.common.step import progress, step
+    from components.common.tracking.step import progress, step
     from components.resolve.resolve import resolve_score_inputs
 
     with step("resolve_score", download, download_defaults) as (settings, record):

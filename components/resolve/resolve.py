@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from components.common.artifacts import open_store
-from components.common.batch.stored import mark_of, version_of
-from components.common.outside import valid_for
+from components.common.config import CheckDataArgument, Download, PredictArgument, PromoteArgument, accept
 from components.common.registry import mark, standing
-from components.common.sections import CheckDataArgument, Download, PredictArgument, PromoteArgument, accept
+from components.common.registry.model_ref import mark_of, version_of
 from components.common.sources import Progress, resolve
+from components.common.sources.cache_inputs import valid_for
 
 
 def resolve_inputs(

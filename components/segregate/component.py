@@ -22,7 +22,7 @@ def segregate(
         test: What the chosen model is judged by, parquet; nothing before evaluate reads it.
         defaults: The whole section that the pipeline was compiled with.
     """
-    from components.common.step import stamp, step
+    from components.common.tracking.step import stamp, step
     from components.segregate.segregate import segregate_file
 
     with step("segregate", section, defaults) as (settings, record):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from components.common.errors import Refusal, nearest
-from components.common.sections import SegregateArgument, accept
-from components.common.tables import read_arrow, write_arrow
-from components.segregate.ways import by_group, by_time, shuffled
+from components.common.base.errors import Refusal, nearest
+from components.common.config import SegregateArgument, accept
+from components.common.tables.parquet import read_arrow, write_arrow
+from components.segregate.strategies import by_group, by_time, shuffled
 
 if TYPE_CHECKING:
     import numpy as np

@@ -28,7 +28,7 @@ def train(
     """
     import os
 
-    from components.common.step import step
+    from components.common.tracking.step import step
     from components.train.train import train_file
 
     with step("train", section, defaults) as (settings, record):

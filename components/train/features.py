@@ -13,8 +13,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from components.common.errors import Refusal, nearest
-from components.common.sections import Kind, TrainArgument
+from components.common.base.errors import Refusal, nearest
+from components.common.config import Kind, TrainArgument
 
 if TYPE_CHECKING:
     import pandas as pd

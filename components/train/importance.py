@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from components.common.scores import regression_scores
-from components.common.scoring import answers
+from components.common.inference.sklearn_predict import answers
+from components.common.metrics.scores import regression_scores
 
 SAMPLE = 1000
 """Most rows that permutation importance looks at."""

@@ -15,9 +15,9 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-from components.common.errors import Refusal, nearest
-from components.common.sections import TrainArgument
-from components.common.sections.hyperparameters import refuse_unknown, refuse_unknown_early
+from components.common.base.errors import Refusal, nearest
+from components.common.config import TrainArgument
+from components.common.config.hyperparameters import refuse_unknown, refuse_unknown_early
 
 NAMED = {
     "random_forest": ("sklearn.ensemble.RandomForestClassifier", "sklearn.ensemble.RandomForestRegressor"),

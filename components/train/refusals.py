@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from components.common.sections import TrainArgument
+    from components.common.config import TrainArgument
     from components.train.features import Plan
 
 

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.common.artifacts import digest_of
-from components.common.inference.plans import FOLDER
-from components.common.tables import file_digest
+from components.common.base.files import file_digest
+from components.common.inference.plan import FOLDER
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from components.common.sections import Kind
+    from components.common.config import Kind
 
 REQUIREMENTS = ("mlflow-skinny", "scikit-learn", "numpy", "scipy", "pandas", "cloudpickle")
 """Packages that loading and asking a model needs; mlflow-skinny is MLflow without server and tracking store."""

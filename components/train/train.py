@@ -3,49 +3,26 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from components.common.errors import Refusal
-from components.common.scores import Scores, class_views, scored
-from components.common.scoring import Answers, answers, classes_of
-from components.common.sections import TrainArgument, accept
-from components.common.tables import read_table
-from components.common.targets import target_values
-from components.train.features import Plan, expected_width, feature_block, origins, plan
-from components.train.importance import Importance, importance
+from components.common.base.errors import Refusal
+from components.common.config import TrainArgument, accept
+from components.common.inference.sklearn_predict import answers, classes_of
+from components.common.metrics.scores import class_views, scored
+from components.common.metrics.targets import target_values
+from components.common.tables.parquet import read_table
+from components.train.features import expected_width, feature_block, origins, plan
+from components.train.importance import importance
 from components.train.models import make_estimator
+from components.train.outcome import Trained
 from components.train.refusals import refuse_absent, refuse_constant, refuse_unusable
 from components.train.shipped import shipped
 
 if TYPE_CHECKING:
     import pandas as pd
-    from sklearn.pipeline import Pipeline
 
 _TRAINING, _VALIDATION = "training split", "validation split"
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A fitted model and what is to be told about it."""
-
-    pipeline: Pipeline
-    plan: Plan
-    optional: frozenset[str]
-    """Raw columns that a request may leave out or missing."""
-    truth: np.ndarray
-    """(rows,) labels or values of the validation split."""
-    answers: Answers
-    """The model's answers to it."""
-    scores: Scores
-    importance: Importance
-    width: dict[str, int]
-    """Column to the number of features made of it."""
-    rows: tuple[int, int]
-    """Rows of the training and the validation split."""
 
 
 def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame) -> Trained:

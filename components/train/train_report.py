@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from components.common import charts, report
-from components.common.score_report import answer_sections, score_cards
-from components.common.scoring import classes_of
+from components.common.inference.sklearn_predict import classes_of
+from components.common.reports import charts, html
+from components.common.reports.model_quality import answer_sections, score_cards
 
 if TYPE_CHECKING:
-    from components.common.sections import TrainArgument
+    from components.common.config import TrainArgument
     from components.train.compiling import Compiled
-    from components.train.train import Trained
+    from components.train.outcome import Trained
 
 _SHOWN = 30
 _WORDS = {
@@ -36,9 +36,9 @@ def write_report(
     estimator = trained.pipeline[-1]
     rows, held_out = trained.rows
     figures = {"Training rows": rows, "Validation rows": held_out, "Features": sum(trained.width.values())}
-    report.write_page(
+    html.write_page(
         path,
-        report.page(
+        html.page(
             f"Training: {section.target}",
             f"{section.task} by {type(estimator).__name__}; scores are of the validation split",
             *score_cards(trained.scores, figures),
@@ -46,8 +46,8 @@ def write_report(
             _importance(trained),
             _features(trained),
             *([_serving(compiled)] if compiled else []),
-            report.section(
-                "Hyperparameters", report.table(["name", "value", "set by"], _hyperparameters(section, estimator))
+            html.section(
+                "Hyperparameters", html.table(["name", "value", "set by"], _hyperparameters(section, estimator))
             ),
         ),
     )
@@ -59,8 +59,8 @@ def _importance(trained: Trained) -> Any:
     note = f"By {trained.importance.by}; features made of one column are summed." + (
         f" {left_out} more are not shown." if left_out else ""
     )
-    return report.section(
-        "Importance of columns", report.figure(charts.bars(list(columns), list(columns.values()))), note=note
+    return html.section(
+        "Importance of columns", html.figure(charts.bars(list(columns), list(columns.values()))), note=note
     )
 
 
@@ -70,9 +70,9 @@ def _features(trained: Trained) -> Any:
         [name, kind, _words(plan.settings[name]), _made_of(plan.derive.get(name)), trained.width[name]]
         for name, kind in plan.features.items()
     ]
-    return report.section(
+    return html.section(
         "Features",
-        report.table(["column", "kind", "settings", "made of", "features"], rows),
+        html.table(["column", "kind", "settings", "made of", "features"], rows),
         note="The model makes them itself of the raw columns " + ", ".join(plan.raw) + ".",
     )
 
@@ -85,7 +85,7 @@ def _serving(compiled: Compiled) -> Any:
         ["largest difference", f"{compiled.difference:.2g}" if compiled.rows else "–"],
     ]
     note = "The compiled form serves only if it gives every validation row the class that scikit-learn gives it."
-    return report.section("Serving", report.table(["", ""], rows), note=note)
+    return html.section("Serving", html.table(["", ""], rows), note=note)
 
 
 def _made_of(way: dict[str, Any] | None) -> str:

@@ -13,7 +13,7 @@ def tsne(section: str, table: dsl.Input[dsl.Dataset], picture: dsl.Output[dsl.HT
         picture: An HTML page with the picture.
         defaults: The whole section that the pipeline was compiled with.
     """
-    from components.common.step import step
+    from components.common.tracking.step import step
     from components.tsne.tsne import tsne_file
 
     with step("tsne", section, defaults) as (settings, record):

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.common import charts, report
-from components.common.errors import Refusal, nearest
-from components.common.sections import TsneArgument, accept
-from components.common.tables import read_table
+from components.common.base.errors import Refusal, nearest
+from components.common.config import TsneArgument, accept
+from components.common.reports import charts, html
+from components.common.tables.parquet import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,13 +95,13 @@ def tsne_file(section: dict[str, Any], table_path: str, picture_path: str) -> di
     groups = target.astype("float64") if argument.task == "regression" else target.astype(str)
     picture = charts.scatter(positions[:, 0], positions[:, 1], groups=groups, limit=len(rows), width=900, height=640)
     drawn = f"{len(rows):,} of {len(table):,} rows" if len(rows) < len(table) else f"{len(rows):,} rows"
-    report.write_page(
+    html.write_page(
         picture_path,
-        report.page(
+        html.page(
             f"t-SNE, coloured by {argument.target}",
             f"{drawn} by {len(columns)} numerical columns; perplexity {argument.perplexity:g}, seed {argument.seed}",
-            report.figure(picture),
-            report.text(
+            html.figure(picture),
+            html.text(
                 "Rows that are alike lie near each other. Distances between far groups and their sizes mean nothing.",
                 "Columns: " + ", ".join(columns) + ".",
             ),

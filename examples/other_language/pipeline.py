@@ -14,11 +14,11 @@ if not __package__:  # started as a script: what is imported comes from the proj
 
 from kfp import dsl
 
-from components.common.errors import Refusal
-from components.common.sections.cluster import Cluster
+from components.common.base.errors import Refusal
+from components.common.config.cluster import Cluster
 from components.download.component import download as download_step
-from tabpipe.images import image_of, image_of_folder
-from tabpipe.provisioning import provide
+from tabpipe.compile.images import image_of, image_of_folder
+from tabpipe.compile.kubernetes_config import provide
 
 HERE = Path(__file__).resolve().parent
 
@@ -26,7 +26,8 @@ HERE = Path(__file__).resolve().parent
 @dsl.component(base_image="tabpipe/base", install_kfp_package=False)
 def as_csv(table: dsl.Input[dsl.Dataset], rows: dsl.Output[dsl.Dataset]):
     """Turns a parquet table into what awk can read."""
-    from components.common.tables import read_table, written_whole
+    from components.common.base.files import written_whole
+    from components.common.tables.parquet import read_table
 
     with written_whole(rows.path) as beside:
         read_table(table.path).to_csv(beside, index=False)
@@ -117,7 +118,7 @@ def as_yaml(registry: str = "") -> str:
 
 def build_images(registry: str = "", push: bool = False) -> None:
     """Builds the images of all four steps where they are not there, and pushes them if asked to."""
-    from tabpipe.builder import build, build_folder
+    from tabpipe.compile.build_images import build, build_folder
 
     build(["download"], registry=registry, push=push)
     build_folder(HERE / "count", registry=registry, push=push)
@@ -136,9 +137,10 @@ def run(home: Path, **arguments: str) -> dict[str, dict[str, Any]]:
     Raises:
         Refusal: No engine, an image that does not build, or a step that failed, with that step's own message.
     """
-    from tabpipe.engines.docker_steps import runner
-    from tabpipe.engines.local import Execution, run_pipeline
-    from tabpipe.words import failure
+    from tabpipe.engines.docker import runner
+    from tabpipe.engines.execution import Execution
+    from tabpipe.engines.kfp_local import run_pipeline
+    from tabpipe.runs.step_messages import failure
 
     build_images()
     logs, outputs, failed = home / "counting" / "logs", {}, []
@@ -173,7 +175,7 @@ def main() -> int:
         parser.error(f"there is no parameter {strange[0]!r}; known are: {', '.join(known)}")
     try:
         if options.run:
-            from tabpipe.workspace import usable_home
+            from tabpipe.project import usable_home
 
             made = run(usable_home(), **given)
             print(json.dumps({step: made[step]["metrics"].metadata for step in ("count", "balance")}, indent=1))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.common.errors import shorten
-from tabpipe.artifacts.tables import columns, size, text
+from components.common.base.errors import shorten
+from tabpipe.console import columns, size, text
 
 _MOST = 40
 _CELL = 48

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from components.common.artifacts.lineage import Lineage, Node
-from components.common.svg import fitted
-from tabpipe.artifacts.tables import maker, moment, shape
+from components.common.reports.svg import fitted
+from tabpipe.console import maker, moment, shape
 
 BOX, HEIGHT, GAP_X, GAP_Y, MARGIN = 190, 56, 44, 20, 14
 _SWEEPS = 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.common.artifacts.lineage import Lineage, Node
-from tabpipe.artifacts.tables import maker, moment, shape
+from tabpipe.console import maker, moment, shape
 
 
 def tree(graph: Lineage) -> list[str]:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
+from tabpipe.cluster.client import NAMESPACE, Cluster
 from tabpipe.cluster.kubectl import Kubectl, lacking
-from tabpipe.cluster.reach import NAMESPACE, Cluster
 
 
 @contextmanager

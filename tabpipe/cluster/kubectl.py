@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 
 OLDEST = (1, 31)
 """The oldest kubectl that is accepted: earlier ones' kustomize takes one patch per file."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from components.common.errors import Refusal
-from tabpipe.cluster.reach import NAMESPACE, PATIENCE, Cluster, answered
+from components.common.base.errors import Refusal
+from tabpipe.cluster.client import NAMESPACE, PATIENCE, Cluster, answered
 
 _SERVICE = "metadata-envoy-service:9090"
 _TRAILERS = 0x80

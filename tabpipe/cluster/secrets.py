@@ -6,10 +6,11 @@ import secrets
 import string
 from collections.abc import Iterable
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from tabpipe.cluster.kubectl import Kubectl, as_list
+from tabpipe.compile.kubernetes_config import STORE
 
-STORE, DATABASE, KFP_DATABASE = "mlpipeline-minio-artifact", "mlflow-database", "mysql-secret"
+DATABASE, KFP_DATABASE = "mlflow-database", "mysql-secret"
 KEYS: dict[str, dict[str, int | str]] = {
     STORE: {"accesskey": 20, "secretkey": 40},
     DATABASE: {"password": 32},

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from components.common.artifacts.opening import VARIABLE as ARTIFACTS
-from components.common.errors import Refusal
-from components.common.sections.cluster import Cluster as Settings
-from components.common.tables import file_digest
+from components.common.base.errors import Refusal
+from components.common.base.files import file_digest
+from components.common.config.cluster import Cluster as Settings
+from tabpipe.cluster.client import NAMESPACE, PATIENCE, Cluster, answered
 from tabpipe.cluster.forward import forwarded
-from tabpipe.cluster.reach import NAMESPACE, PATIENCE, Cluster, answered
 from tabpipe.cluster.secrets import STORE
 
 BUCKET = "tabpipe"

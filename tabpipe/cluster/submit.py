@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabpipe.cluster.reach import NAMESPACE, Cluster, answered
-from tabpipe.compiling import compile_score, compile_training, pipeline_name, score_name
+from tabpipe.cluster.client import NAMESPACE, Cluster, answered
+from tabpipe.compile.pipeline_yaml import compile_score, compile_training, pipeline_name, score_name
 from tabpipe.config import UseCase
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.common.errors import Refusal
-from tabpipe.cluster.progress import Step, log_of, steps_of, stuck, workflow_of
-from tabpipe.cluster.reach import Cluster
-from tabpipe.screen import Screen
-from tabpipe.words import failure
+from components.common.base.errors import Refusal
+from tabpipe.cluster.client import Cluster
+from tabpipe.cluster.workflow_progress import Step, log_of, steps_of, stuck, workflow_of
+from tabpipe.runs.screen import Screen
+from tabpipe.runs.step_messages import failure
 
 EVERY = 2.0
 """Seconds between two looks at the cluster."""

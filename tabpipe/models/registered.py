@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.common.errors import Refusal, innermost
+from components.common.base.errors import Refusal, innermost
+from components.common.base.redact import redact
 from components.common.registry import CHAMPION, model_name
-from components.common.registry.mirror import ARTIFACT
-from components.common.sources import redact
+from components.common.registry.mlflow_sync import ARTIFACT
 from tabpipe.environment import environment
-from tabpipe.tracker import QUICK
+from tabpipe.tracking.tracker import QUICK
 
 _ADDRESS = re.compile(r"models:/([^/@]+)(?:@([^/@]+)|/([0-9]+))")
 _UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")

@@ -13,8 +13,9 @@ import pytest
 
 from components.check_data.check_data import check_file
 from components.check_data.checks import summary
-from components.common.errors import Refusal
-from components.common.tables import file_digest, read_table, write_table
+from components.common.base.errors import Refusal
+from components.common.base.files import file_digest
+from components.common.tables.parquet import read_table, write_table
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 SECTION = {

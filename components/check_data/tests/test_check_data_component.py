@@ -7,8 +7,9 @@ import pytest
 from kfp import dsl
 
 from components.check_data.component import check_data
-from components.common.step import REFUSED
-from components.common.tables import file_digest, write_table
+from components.common.base.files import file_digest
+from components.common.tables.parquet import write_table
+from components.common.tracking.step import REFUSED
 
 TABLE = pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "y": ["a", "b", "a", "b"]})
 SECTION = {"target": "y", "task": "classification", "kinds": {"x": "numerical", "y": "categorical"}}

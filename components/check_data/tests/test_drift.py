@@ -9,9 +9,9 @@ from scipy import stats
 
 from components.check_data.check_data import check_file, check_table
 from components.check_data.drift import MISSING, category_counts, check_drift, kl_divergence, sidak
-from components.common.errors import Refusal
-from components.common.sections import CheckDataArgument
-from components.common.tables import write_table
+from components.common.base.errors import Refusal
+from components.common.config import CheckDataArgument
+from components.common.tables.parquet import write_table
 
 
 def rules(numerical=("x",), categorical=(), **drift):

@@ -13,10 +13,10 @@ No key is ever changed. All that is decided is decided by who creates a key firs
 """
 
 from components.common.artifacts.aliases import Move
-from components.common.artifacts.contents import digest_of
-from components.common.artifacts.names import Ref, parse_ref
+from components.common.artifacts.manifest import digest_of
 from components.common.artifacts.opening import default_url, open_store
 from components.common.artifacts.store import Store
 from components.common.artifacts.version import Input, Making, Version
+from components.common.base.artifact_ref import Ref, parse_ref
 
 __all__ = ["Input", "Making", "Move", "Ref", "Store", "Version", "default_url", "digest_of", "open_store", "parse_ref"]

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components.common.artifacts import numbered
-from components.common.artifacts.names import LATEST
-from components.common.artifacts.place import Place
 from components.common.artifacts.version import now
-from components.common.errors import Refusal
+from components.common.base.artifact_ref import LATEST
+from components.common.base.errors import Refusal
+from components.common.storage.backend import Place
 
 _LATEST_KEPT = 100
 """`latest` moves with each put and versions tell the rest, so of its history this many moves are kept, and some."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import uuid
 
-from components.common.artifacts.place import Place
 from components.common.artifacts.version import decoded, encoded, now
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
+from components.common.storage.backend import Place
 
 FORMAT = 1
 _KEY = "store.json"

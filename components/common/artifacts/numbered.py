@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.common.artifacts.place import Place
 from components.common.artifacts.version import decoded, encoded
+from components.common.storage.backend import Place
 
 _LAST = 99_999_999
 """Keys count down from here, since keys are listed in their order and the newest shall be first."""

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from components.common.artifacts.contents import Content, StoredFile, digest_of_bytes, files_of
-from components.common.artifacts.place import Place
+from components.common.artifacts.manifest import Content, StoredFile, digest_of_bytes, files_of
 from components.common.artifacts.version import Version
-from components.common.errors import Refusal, no_space
-from components.common.sources import Progress
-from components.common.tables import file_digest, written_whole
+from components.common.base.errors import Refusal, no_space
+from components.common.base.files import file_digest, written_whole
+from components.common.storage.backend import Place
+from components.common.storage.types import Progress
 
 PREFIX = "objects/sha256/"
 _AT_ONCE = 8

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from components.common.artifacts.store import Store
-from components.common.errors import Refusal, nearest
-from components.common.sources.address import redact
+from components.common.base.errors import Refusal, nearest
+from components.common.base.redact import redact
 
 VARIABLE = "TABPIPE_ARTIFACTS"
 """Names the store. What is the store's own of S3's settings stands in variables that begin so."""
@@ -41,7 +41,7 @@ def open_store(url: str | os.PathLike[str] | None = None) -> Store:
     text = os.fspath(url) if url else default_url()
     scheme, separator, rest = text.partition("://")
     if not separator or scheme == "file":
-        from components.common.artifacts.folder import FolderPlace
+        from components.common.storage.folder_backend import FolderPlace
 
         root = Path(rest if separator else text).expanduser().absolute()
         if root.exists() and not root.is_dir():
@@ -51,7 +51,7 @@ def open_store(url: str | os.PathLike[str] | None = None) -> Store:
         bucket, _, prefix = rest.rpartition("@")[2].partition("/")
         if not bucket:
             raise Refusal("the URL names no bucket", where=redact(text), mend="write s3://bucket/prefix")
-        from components.common.artifacts.bucket import BucketPlace
+        from components.common.storage.s3_backend import BucketPlace
 
         own = _own_settings()
         # What is not the store's own comes of AWS_*; a message names both.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from components.common.artifacts import aliases
-from components.common.artifacts.ledger import Records
-from components.common.artifacts.names import Ref, parse_ref
-from components.common.artifacts.place import Place
 from components.common.artifacts.version import Version
-from components.common.errors import Refusal, nearest
+from components.common.artifacts.version_log import Records
+from components.common.base.artifact_ref import Ref, parse_ref
+from components.common.base.errors import Refusal, nearest
+from components.common.storage.backend import Place
 
 
 def resolve(place: Place, records: Records, ref: str) -> Version:

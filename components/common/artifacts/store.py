@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from components.common.artifacts import aliases, objects
-from components.common.artifacts.contents import Content, content_of
 from components.common.artifacts.format import check_format
-from components.common.artifacts.ledger import Ledger, Records
-from components.common.artifacts.names import Ref, check_alias, check_name, is_digest
-from components.common.artifacts.place import Place
+from components.common.artifacts.gc_lock import writing
+from components.common.artifacts.manifest import Content, content_of
 from components.common.artifacts.resolving import names, resolve, unknown
-from components.common.artifacts.turns import writing
 from components.common.artifacts.version import MADE_BY, Input, Making, Version, encoded, now
-from components.common.errors import Refusal
-from components.common.sources import Progress
+from components.common.artifacts.version_log import Ledger, Records
+from components.common.base.artifact_ref import Ref, check_alias, check_name, is_digest
+from components.common.base.errors import Refusal
+from components.common.storage.backend import Place
+from components.common.storage.types import Progress
 
 
 class Store:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 
 MADE_BY = ("run", "step", "commit", "image", "use_case")
 

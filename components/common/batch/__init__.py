@@ -3,11 +3,11 @@
 `open_table` reads CSV, JSON lines, parquet and Arrow; `predict_table` asks a model and writes answers and refused rows.
 """
 
-from components.common.batch.answering import TooManyRefused, Wanted, predict_table
-from components.common.batch.chunks import Chunk, Faulty
-from components.common.batch.reading import Table, open_table
-from components.common.batch.tally import Tally, percentage
-from components.common.batch.writing import format_named
+from components.common.batch.counts import Tally, percentage
+from components.common.batch.predict_table import TooManyRefused, Wanted, predict_table
+from components.common.tables.chunk import Chunk, Faulty
+from components.common.tables.reader import Table, open_table
+from components.common.tables.writer import format_named
 
 __all__ = [
     "Chunk",

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from components.common.batch.chunks import Chunk, kept
-from components.common.batch.writing import Writer
-from components.common.errors import shorten
-from components.common.inference.values import ABSENT
+from components.common.base.errors import shorten
+from components.common.inference.coerce import ABSENT
+from components.common.tables.chunk import Chunk, kept
+from components.common.tables.writer import Writer
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from components.common.batch.tally import Tally
+    from components.common.batch.counts import Tally
     from components.common.inference import Fault
 
 _WHY = ("row", "column", "value", "rule")

@@ -4,7 +4,7 @@
 scikit-learn's on the validation rows, the compiled form in the folder `compiled/` answers; else scikit-learn does.
 """
 
+from components.common.inference.coerce import ABSENT, Fault
 from components.common.inference.predictor import Answered, Predictor, load_predictor
-from components.common.inference.values import ABSENT, Fault
 
 __all__ = ["ABSENT", "Answered", "Fault", "Predictor", "load_predictor"]

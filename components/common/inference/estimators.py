@@ -132,7 +132,7 @@ class Fitted:
 
 def as_indices(estimator: Any, features: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """A scikit-learn estimator's answers, classes by their index."""
-    from components.common.scoring import answers
+    from components.common.inference.sklearn_predict import answers
 
     found = answers(estimator, features)
     if not hasattr(estimator, "classes_"):

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from components.common.inference.text import Tfidf
-from components.common.inference.values import Typed
+from components.common.inference.coerce import Typed
+from components.common.inference.tfidf import Tfidf
 
 
 class Features:

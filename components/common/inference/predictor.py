@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from components.common.errors import Refusal, nearest
+from components.common.base.errors import Refusal, nearest
+from components.common.inference.coerce import Fault, Typed, Values, as_trained, typed
 from components.common.inference.estimators import Estimator, Fitted, load_compiled
 from components.common.inference.features import Features
-from components.common.inference.fitted import Whole, load_fitted
-from components.common.inference.plans import FOLDER, Plan, plan_of_pipeline, read_plan
-from components.common.inference.values import Fault, Typed, Values, as_trained, typed
+from components.common.inference.plan import FOLDER, Plan, plan_of_pipeline, read_plan
+from components.common.inference.sklearn_fallback import Whole, load_fitted
 
 _LARGEST = float(np.finfo(np.float32).max)
 

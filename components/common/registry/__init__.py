@@ -4,7 +4,7 @@ The artifact store is the referee: it moves an alias only from where it is expec
 MLflow's registry, which has no such condition and no history, is what others read; it follows.
 """
 
-from components.common.registry.champions import (
+from components.common.registry.champion import (
     CHALLENGER,
     CHAMPION,
     PREVIOUS,

@@ -4,11 +4,13 @@
 a step a file with those bytes. `fetch` brings a source to a path.
 """
 
-from components.common.sources.address import Address, parse, redact
-from components.common.sources.opening import Opened, open_bytes
-from components.common.sources.resolving import Version, resolve
-from components.common.sources.transfer import Fetched, Progress, fetch
-from components.common.sources.words import in_words
+from components.common.base.redact import redact
+from components.common.sources.open import Opened, open_bytes
+from components.common.sources.resolve import Version, resolve
+from components.common.storage.address import Address, parse
+from components.common.storage.fetch import Fetched, fetch
+from components.common.storage.progress import in_words
+from components.common.storage.types import Progress
 
 __all__ = [
     "Address",

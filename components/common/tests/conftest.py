@@ -117,7 +117,7 @@ def shelf():
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch):
-    monkeypatch.setattr("components.common.sources.transfer.PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("components.common.storage.fetch.PAUSES", (0.0, 0.0))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 

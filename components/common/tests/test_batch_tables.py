@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from components.common.base.errors import Refusal
 from components.common.batch import format_named, open_table, percentage
-from components.common.batch.chunks import asked
-from components.common.batch.tally import Tally, most_refused
-from components.common.batch.writing import Writer
-from components.common.errors import Refusal
+from components.common.batch.counts import Tally, most_refused
 from components.common.inference import ABSENT
+from components.common.tables.chunk import asked
+from components.common.tables.writer import Writer
 
 KINDS = {"size": "numerical", "kind": "categorical"}
 

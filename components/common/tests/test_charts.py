@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.common import charts
-from components.common.planes import _thinned
-from components.common.svg import date_ticks, finite, fitted, short, standalone, text_width, ticks
+from components.common.reports import charts
+from components.common.reports.svg import date_ticks, finite, fitted, short, standalone, text_width, ticks
+from components.common.reports.xy_charts import _thinned
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = '<script>alert("1")</script> & \x00\ud800'

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from components.common.inference.text import Tfidf
+from components.common.inference.tfidf import Tfidf
 
 LETTERS = "abAB01_ .-'\n\t\x1c\x1f\x00\x7f,é ß中İ"
 """The first 18 are ASCII."""

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from components.common import charts, report
+from components.common.reports import charts, html
 
 HOSTILE = '<script>alert("1")</script>'
 
@@ -36,19 +36,19 @@ class Outline(HTMLParser):
 
 def whole_page(word="x"):
     chart = charts.histogram([1, 2, 3], label=word)
-    return report.page(
+    return html.page(
         word,
         word,
-        report.verdict("failed", word),
-        report.cards({word: word}),
-        report.cards([(word, 1, "failed")]),
-        report.section(
+        html.verdict("failed", word),
+        html.cards({word: word}),
+        html.cards([(word, 1, "failed")]),
+        html.section(
             word,
-            report.table([word, "n"], [[word, 1], [report.badge("passed", word), None]], row_classes=["failed", ""]),
+            html.table([word, "n"], [[word, 1], [html.badge("passed", word), None]], row_classes=["failed", ""]),
             note=word,
         ),
-        report.gallery(report.figure(chart, word, word), report.figure(chart, size="wide")),
-        report.text(word, word),
+        html.gallery(html.figure(chart, word, word), html.figure(chart, size="wide")),
+        html.text(word, word),
         word,
     )
 
@@ -72,14 +72,14 @@ def test_hostile_names_are_shown_and_not_run():
 
 
 def test_a_kind_cannot_break_out_of_its_attribute():
-    assert '"><script' not in report.badge('"><script>', "x") + report.cards([("a", 1, '"><script>')])
+    assert '"><script' not in html.badge('"><script>', "x") + html.cards([("a", 1, '"><script>')])
 
 
 @pytest.mark.parametrize(
     "word", ["\ud800", "a\x00b", "tab\tand\nline", "日本語 ünï"], ids=["surrogate", "nul", "tab", "unicode"]
 )
 def test_any_text_can_be_written(tmp_path, word):
-    report.write_page(tmp_path / "page.html", whole_page(word))
+    html.write_page(tmp_path / "page.html", whole_page(word))
     written = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "\x00" not in written
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
@@ -103,23 +103,23 @@ def test_any_text_can_be_written(tmp_path, word):
     ],
 )
 def test_numbers_are_shown_as_people_read_them(value, shown):
-    assert report.figures(value) == shown
+    assert html.figures(value) == shown
 
 
 def test_columns_of_numbers_are_flush_right_and_sort_by_value():
-    table = report.table(["name", "score"], [["a", 1234.5], ["b", None]])
+    table = html.table(["name", "score"], [["a", 1234.5], ["b", None]])
     assert '<td class="num" data-v="1234.5">1,234.5</td>' in table
     assert '<th scope="col"><button' in table and '<th scope="col" class="num">' in table
 
 
 def test_a_row_of_the_wrong_length_is_an_error():
     with pytest.raises(ValueError, match="2 cells"):
-        report.table(["a", "b"], [[1]])
+        html.table(["a", "b"], [[1]])
 
 
 def test_a_failed_write_leaves_the_old_page(tmp_path):
     path = tmp_path / "page.html"
-    report.write_page(path, "old")
+    html.write_page(path, "old")
     with pytest.raises(UnicodeEncodeError):
-        report.write_page(path, "new \ud800")
+        html.write_page(path, "new \ud800")
     assert path.read_text() == "old" and len(list(tmp_path.iterdir())) == 1

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from components.common.scores import (
+from components.common.inference.sklearn_predict import Answers
+from components.common.metrics.scores import (
     auc_of,
     class_views,
     classification_scores,
@@ -16,7 +17,6 @@ from components.common.scores import (
     regression_scores,
     roc_curve,
 )
-from components.common.scoring import Answers
 
 
 def guesses(classes, rows=400, ties=False, seed=0):

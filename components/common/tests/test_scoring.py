@@ -4,9 +4,9 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.svm import LinearSVC
 
-from components.common.errors import Refusal
-from components.common.scoring import answers, classes_of
-from components.common.targets import as_labels, target_values
+from components.common.base.errors import Refusal
+from components.common.inference.sklearn_predict import answers, classes_of
+from components.common.metrics.targets import as_labels, target_values
 
 RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.normal(size=(3000, 4))

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from components.common.sources import fetch, open_bytes, resolve
 
 
@@ -81,7 +81,7 @@ def test_a_server_that_is_not_there_is_refused(tmp_path):
 
 
 def test_a_server_that_falls_silent_is_refused(shelf, tmp_path, monkeypatch):
-    monkeypatch.setattr("components.common.sources.http.READ_SECONDS", 0.05)
+    monkeypatch.setattr("components.common.storage.http.READ_SECONDS", 0.05)
     shelf.pause = 0.5
     with pytest.raises(Refusal, match=r"no further bytes within 0.05 s"):
         fetch(shelf.url, tmp_path / "t")

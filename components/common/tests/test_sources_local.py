@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from components.common.errors import Refusal
-from components.common.sources import fetch, open_bytes, parse, redact, resolve
+from components.common.base.errors import Refusal
+from components.common.base.redact import redact
+from components.common.sources import fetch, open_bytes, parse, resolve
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from components.common.sources import fetch, open_bytes, resolve
 
 BODY = b"a,b\n1,2\n" * 400_000

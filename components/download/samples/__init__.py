@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from components.common.errors import Refusal, nearest
-from components.common.tables import written_whole
+from components.common.base.errors import Refusal, nearest
+from components.common.base.files import written_whole
 
 GENERATED = ("music_genres", "nyc_rentals")
 BUNDLED = ("iris", "wine", "diabetes")

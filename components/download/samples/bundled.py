@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 
 if TYPE_CHECKING:
     import numpy as np

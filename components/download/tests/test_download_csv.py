@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.common.errors import Refusal
-from components.common.missing import MISSING
-from components.common.tables import read_table
+from components.common.base.errors import Refusal
+from components.common.tables.missing import MISSING
+from components.common.tables.parquet import read_table
 from components.download import parquet_out
 from components.download.download import download_file
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.common.errors import Refusal
-from components.common.tables import read_table
+from components.common.base.errors import Refusal
+from components.common.tables.parquet import read_table
 from components.download.download import download_file
 
 TABLE = pa.table(

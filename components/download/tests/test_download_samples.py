@@ -15,8 +15,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
-from components.common.errors import Refusal
-from components.common.tables import read_table
+from components.common.base.errors import Refusal
+from components.common.tables.parquet import read_table
 from components.download.download import download_file
 from components.download.samples import BUNDLED, GENERATED
 

@@ -10,7 +10,7 @@ import pytest
 from kfp import dsl
 
 from components.common.sources import resolve
-from components.common.sources.words import in_words
+from components.common.storage.progress import in_words
 from components.download.component import download
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -143,8 +143,8 @@ def test_an_interruption_in_mid_table_leaves_nothing(step, tmp_path, monkeypatch
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("components.common.sources.words.time.monotonic", iter(range(100)).__next__)
-    monkeypatch.setattr("components.common.step.progress", interrupt)
+    monkeypatch.setattr("components.common.storage.progress.time.monotonic", iter(range(100)).__next__)
+    monkeypatch.setattr("components.common.tracking.step.progress", interrupt)
     with pytest.raises(KeyboardInterrupt):
         step(tmp_path / "t.csv")
     assert list((tmp_path / "out").glob("*")) == []

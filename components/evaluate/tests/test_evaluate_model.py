@@ -13,12 +13,12 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
-from components.common.errors import Refusal
-from components.common.saved_models import load
-from components.common.scoring import Answers
-from components.common.sections import EvaluateArgument
-from components.common.step import REFUSED
-from components.common.tables import write_table
+from components.common.base.errors import Refusal
+from components.common.config import EvaluateArgument
+from components.common.inference.saved_model import load
+from components.common.inference.sklearn_predict import Answers
+from components.common.tables.parquet import write_table
+from components.common.tracking.step import REFUSED
 from components.evaluate.component import evaluate as evaluate_step
 from components.evaluate.evaluate import evaluate, evaluate_file
 from components.evaluate.slices import slices_of_class, slices_of_column

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from kfp import dsl
 
-from components.common.errors import Refusal
-from components.common.tables import read_table
+from components.common.base.errors import Refusal
+from components.common.tables.parquet import read_table
 from components.preprocess.component import preprocess
 from components.preprocess.preprocess import preprocess_file
 

@@ -9,7 +9,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from components.common.sections import PromoteArgument
+from components.common.config import PromoteArgument
 
 TARGETS = {"classification": "kind", "regression": "price"}
 

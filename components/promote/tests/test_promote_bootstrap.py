@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from components.common.scores import all_classes, scored
-from components.common.scoring import Answers
-from components.promote.bootstrap import affordable, interval, resampled_score
+from components.common.inference.sklearn_predict import Answers
+from components.common.metrics.bootstrap import affordable, interval, resampled_score
+from components.common.metrics.scores import all_classes, scored
 
 CLASS_METRICS = ("auc_macro_ovo", "f1_macro", "accuracy", "log_loss")
 NUMBER_METRICS = ("r2", "mae", "rmse")

@@ -9,10 +9,10 @@ from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import AnyType
 from sklearn import metrics
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from components.promote.compare import compare
+from components.promote.leakage import untouched_rows
 from components.promote.signatures import differences
-from components.promote.untouched import untouched_rows
 
 
 def test_both_models_are_scored_on_the_same_rows(section, saved, test_rows):

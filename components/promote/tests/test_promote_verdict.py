@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from components.common.scores import Scores
-from components.common.scoring import Answers
+from components.common.inference.sklearn_predict import Answers
+from components.common.metrics.scores import Scores
 from components.promote.compare import Comparison, Judged
 from components.promote.slice_pairs import SlicePair
 from components.promote.verdict import decide, written

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from components.resolve.resolve import resolve_inputs
 
 CHECKS = {"target": "b", "task": "regression", "kinds": {"a": "date", "b": "numerical"}}

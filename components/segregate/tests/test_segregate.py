@@ -9,8 +9,8 @@ import pytest
 from kfp import dsl
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
-from components.common.errors import Refusal
-from components.common.tables import read_table, write_table
+from components.common.base.errors import Refusal
+from components.common.tables.parquet import read_table, write_table
 from components.segregate.component import segregate
 from components.segregate.segregate import segregate_file
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.common.inference.estimators import FOREST, LINEAR, VALUES
-from components.common.inference.plans import FILE, noted_of
-from components.common.scoring import Answers
+from components.common.inference.plan import FILE, noted_of
+from components.common.inference.sklearn_predict import Answers
 from components.train.compiling.blocks import noted_blocks
 from components.train.compiling.not_compiled import NotCompiled
 from components.train.compiling.trees import ensemble_of, graph, leaves_of
@@ -116,7 +116,7 @@ def _compared(
     """
     from components.common.inference.estimators import Fitted, load_compiled
     from components.common.inference.features import Features
-    from components.common.inference.plans import plan_of
+    from components.common.inference.plan import plan_of
     from components.common.inference.predictor import Predictor
 
     plan = plan_of(noted)

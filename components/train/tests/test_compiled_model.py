@@ -10,8 +10,8 @@ import pytest
 
 from components.common.inference import ABSENT, load_predictor
 from components.common.inference.estimators import FOREST
-from components.common.saved_models import load
-from components.common.scoring import Answers, ask
+from components.common.inference.saved_model import load
+from components.common.inference.sklearn_predict import Answers, ask
 from components.train.compiling import compile_model
 from components.train.tests.trees import section, trees
 from components.train.train import train_file
@@ -156,7 +156,7 @@ def test_a_compiled_form_that_answers_otherwise_is_not_used(trained, held_out, t
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "no plan"])
 def test_a_damaged_compiled_model_is_refused(trained, damage):
-    from components.common.errors import Refusal
+    from components.common.base.errors import Refusal
 
     _, _, folder = trained("classification", {})
     if damage == "no plan":
@@ -290,7 +290,7 @@ def test_unknown_categories_are_served_and_counted(asked):
 
 
 def test_an_absent_column_is_named(asked):
-    from components.common.errors import Refusal
+    from components.common.base.errors import Refusal
 
     columns = _rows(asked)
     columns["heigth"] = columns.pop("height")

@@ -16,7 +16,7 @@ from mlflow.utils.proto_json_utils import dataframe_from_parsed_json
 from sklearn.pipeline import Pipeline
 
 from components.common.artifacts import digest_of
-from components.common.scoring import ask
+from components.common.inference.sklearn_predict import ask
 from components.train.saving import REQUIREMENTS, save_model
 from components.train.shipped import shipped
 from components.train.tests.trees import section

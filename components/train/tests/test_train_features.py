@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from components.train.features import expected_width, feature_block, origins, plan
 from components.train.shipped import shipped
 from components.train.transformers import Columns, DaysBeforeLatest

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from kfp import dsl
 
-from components.common.errors import Refusal
-from components.common.step import REFUSED
-from components.common.tables import write_table
+from components.common.base.errors import Refusal
+from components.common.tables.parquet import write_table
+from components.common.tracking.step import REFUSED
 from components.train.component import train as train_step
 from components.train.train import train, train_file
 

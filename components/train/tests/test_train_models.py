@@ -3,8 +3,8 @@ import inspect
 import numpy as np
 import pytest
 
-from components.common.errors import Refusal
-from components.common.sections.hyperparameters import KNOWN, refuse_unknown_early
+from components.common.base.errors import Refusal
+from components.common.config.hyperparameters import KNOWN, refuse_unknown_early
 from components.train.models import NAMED, as_accepted, estimator_class, make_estimator
 from components.train.train import train
 

@@ -3,10 +3,10 @@
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
-from components.common.scores import scored
-from components.common.scoring import ask, classes_of
-from components.common.sections import TrainArgument
-from components.common.targets import target_values
+from components.common.config import TrainArgument
+from components.common.inference.sklearn_predict import ask, classes_of
+from components.common.metrics.scores import scored
+from components.common.metrics.targets import target_values
 from components.train.train import train
 
 AUDIO = [

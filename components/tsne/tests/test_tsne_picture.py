@@ -6,9 +6,9 @@ import pytest
 from kfp import dsl
 from sklearn.datasets import load_iris
 
-from components.common.errors import Refusal
-from components.common.sections import TsneArgument
-from components.common.tables import write_table
+from components.common.base.errors import Refusal
+from components.common.config import TsneArgument
+from components.common.tables.parquet import write_table
 from components.tsne.component import tsne as tsne_step
 from components.tsne.tsne import embed, tsne_file
 

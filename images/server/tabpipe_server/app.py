@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tabpipe_server.faults import Unanswered, unexpected
-from tabpipe_server.looking import HTML, JSON, Looking, Page
+from tabpipe_server.errors import Unanswered, unexpected
+from tabpipe_server.handlers import HTML, JSON, Looking, Page
 
 if TYPE_CHECKING:
     from tabpipe_server.metrics import Metrics

@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from components.common.artifacts import digest_of
-from components.common.errors import Refusal, no_space
-from components.common.tables import written_whole
+from components.common.base.errors import Refusal, no_space
+from components.common.base.files import written_whole
 from tabpipe_server.sources import home_of
 
 KEPT = 2

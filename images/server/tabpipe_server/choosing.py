@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tabpipe_server.columns import Expected
-from tabpipe_server.faults import Unanswered
+from tabpipe_server.errors import Unanswered
 from tabpipe_server.routing import choose
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from components.common.errors import nearest
-from tabpipe_server.faults import Unanswered, bad
+from components.common.base.errors import nearest
+from tabpipe_server.errors import Unanswered, bad
 
 if TYPE_CHECKING:
     from components.common.inference import Predictor

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from tabpipe_server.cache import Copy, brought, forget, note, place_of, sweep
 from tabpipe_server.children import say
 from tabpipe_server.redaction import redacted

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from components.common.errors import nearest
+from components.common.base.errors import nearest
 from tabpipe_server.columns import Columns, Expected
-from tabpipe_server.faults import bad
+from tabpipe_server.errors import bad
 from tabpipe_server.json_bodies import read_json
 
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from tabpipe_server.faults import Unanswered, bad
+from tabpipe_server.errors import Unanswered, bad
 
 _EXPLAINED = 1_000_000
 """Bodies of up to so many bytes are read a second time to explain a fault."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.common.errors import Refusal, shorten
+from components.common.base.errors import Refusal, shorten
 from tabpipe_server.cache import Copy
 from tabpipe_server.models import Served
 

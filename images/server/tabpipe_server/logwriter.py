@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from tabpipe_server.children import say
 from tabpipe_server.logtable import grouped, table_of
 from tabpipe_server.redaction import redacted
@@ -84,14 +84,14 @@ class Shelf:
             bucket, _, prefix = self._place.removeprefix("s3://").rpartition("@")[2].partition("/")
             self._client.put_object(Bucket=bucket, Key=f"{prefix}/{key}".lstrip("/"), Body=data)
         else:
-            from components.common.tables import written_whole
+            from components.common.base.files import written_whole
 
             with written_whole(Path(self._place.removeprefix("file://")).expanduser() / key) as beside:
                 beside.write_bytes(data)
 
     @cached_property
     def _client(self) -> Any:
-        from components.common.sources.s3 import client
+        from components.common.storage.s3 import client
 
         return client(2)
 

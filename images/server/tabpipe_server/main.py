@@ -9,7 +9,7 @@ import socket
 import sys
 from typing import Any
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from tabpipe_server.settings import Settings, explained, settings_of
 
 log = logging.getLogger("tabpipe_server")
@@ -50,7 +50,7 @@ def serve(settings: Settings, listener: socket.socket) -> int:
 
     logbook: Any = None
     if settings.log:
-        from tabpipe_server.logbook import Logbook
+        from tabpipe_server.request_log import Logbook
 
         logbook = Logbook(settings)
         logbook.start()
@@ -98,11 +98,11 @@ class Parts:
     """What the application is made of, for who starts and ends it."""
 
     def __init__(self, settings: Settings, models: Any, logbook: Any):
-        from tabpipe_server.afterwards import Afterwards
-        from tabpipe_server.answering import Answering
         from tabpipe_server.choosing import Choosing
+        from tabpipe_server.executor import Answering
         from tabpipe_server.metrics import Metrics
         from tabpipe_server.predicting import Predicting
+        from tabpipe_server.shadow import Afterwards
 
         self.metrics, self.answering = Metrics(), Answering(settings.timeout)
         self.choosing = Choosing(models, settings)
@@ -128,7 +128,7 @@ def assembled(settings: Settings, models: Any, logbook: Any = None) -> tuple[Any
         logbook: Takes an entry per answer; None for no log.
     """
     from tabpipe_server.app import App
-    from tabpipe_server.looking import Looking
+    from tabpipe_server.handlers import Looking
 
     parts = Parts(settings, models, logbook)
     metrics = parts.metrics

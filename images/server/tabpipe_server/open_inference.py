@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 
 from tabpipe_server.columns import Columns, Expected
-from tabpipe_server.faults import bad
+from tabpipe_server.errors import bad
 from tabpipe_server.invocations import Sent, params_of
 from tabpipe_server.json_bodies import read_json
 

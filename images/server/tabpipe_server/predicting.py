@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from tabpipe_server.choosing import Choosing, Chosen
-from tabpipe_server.faults import Unanswered, bad, bad_rows, from_refusal, unexpected
+from tabpipe_server.errors import Unanswered, bad, bad_rows, from_refusal, unexpected
 from tabpipe_server.invocations import Sent, columns_of, read_csv, read_document
 from tabpipe_server.open_inference import answer_tensors, columns_of_tensors, read_tensors
 from tabpipe_server.reading import ClientGone, media_type, read_body, unsupported
 
 if TYPE_CHECKING:
     from components.common.inference import Answered
-    from tabpipe_server.answering import Answering
+    from tabpipe_server.executor import Answering
     from tabpipe_server.metrics import Metrics
     from tabpipe_server.settings import Settings
 

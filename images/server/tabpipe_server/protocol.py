@@ -10,7 +10,7 @@ from typing import Any
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from tabpipe_server.faults import Unanswered
+from tabpipe_server.errors import Unanswered
 from tabpipe_server.sending import Sending
 
 KEEP_ALIVE = 75

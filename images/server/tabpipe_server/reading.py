@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 
-from tabpipe_server.faults import Unanswered
+from tabpipe_server.errors import Unanswered
 
 Receive = Callable[[], Awaitable[dict]]
 _UTF8 = {"utf-8", "utf8", "us-ascii", "ascii"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 
-from components.common.errors import shorten
-from components.common.sources import redact
+from components.common.base.errors import shorten
+from components.common.base.redact import redact
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
 _SECRET = re.compile(r"secret|passw|pwd|token|api_?key|access_key|credential", re.IGNORECASE)

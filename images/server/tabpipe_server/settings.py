@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from components.common.errors import Refusal, nearest
+from components.common.base.errors import Refusal, nearest
 
 PREFIX = "TABPIPE_SERVE_"
 _REGISTERED = re.compile(r"models:/+(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))")

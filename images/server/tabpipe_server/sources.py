@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 
 _REGISTERED = re.compile(r"models:/+(?P<name>[^/@:]+)(@(?P<alias>[^/@]+)|/(?P<number>[0-9]+))")
 _FORMS = "models:/NAME@ALIAS, models:/NAME/VERSION, artifact://NAME.model:ALIAS or a folder"
@@ -112,7 +112,7 @@ class Registry:
             raise
         if version.status != "READY":
             raise Refusal(f"version {version.version} is not ready ({version.status})", where=f"models:/{self._name}")
-        from components.common.registry.mirror import DIGEST
+        from components.common.registry.mlflow_sync import DIGEST
 
         mark = f"{version.version} {version.creation_timestamp} {version.source}"
         return Found(self._name, str(version.version), version.tags.get(DIGEST, ""), mark)
@@ -163,7 +163,7 @@ class Stored:
 
     def __init__(self, text: str):
         from components.common.artifacts import parse_ref
-        from components.common.artifacts.names import SCHEME
+        from components.common.base.artifact_ref import SCHEME
 
         self._ref = parse_ref(text if text.startswith(SCHEME) else text.removeprefix("artifact:"))
         self._kept: Any = None

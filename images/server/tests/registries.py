@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 from components.common.artifacts import digest_of
-from components.common.registry.mirror import register
-from components.common.tables import write_table
+from components.common.registry.mlflow_sync import register
+from components.common.tables.parquet import write_table
 from components.train.tests.trees import section, trees
 from components.train.train import train_file
 

@@ -15,9 +15,9 @@ import pytest
 
 from components.common.inference import ABSENT, load_predictor
 from images.server.tests.registries import settings, trained_models, until  # noqa: F401
-from tabpipe_server import logbook
-from tabpipe_server.logbook import Entry, Logbook
+from tabpipe_server import request_log
 from tabpipe_server.models import Served
+from tabpipe_server.request_log import Entry, Logbook
 from tests.artifact_stores import MINIO, Minio, bucket_url, minio_server, moto_server  # noqa: F401
 
 NOON = 1_790_000_000.25
@@ -182,7 +182,7 @@ def test_noting_takes_microseconds(champion, tmp_path):
 
 @pytest.mark.parametrize("size", [0, 4 << 20], ids=["by rows", "by bytes"])
 def test_a_stuck_writer_costs_no_memory_and_nobody_waits(size, champion, tmp_path, monkeypatch):
-    monkeypatch.setattr(logbook, "LEAST_ROWS", 2000)
+    monkeypatch.setattr(request_log, "LEAST_ROWS", 2000)
     one = entry(champion, 10, size=size)
     with logging_to(tmp_path, tmp_path / "log", log_rows=100) as book:
         book.note(one)

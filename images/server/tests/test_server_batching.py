@@ -7,9 +7,9 @@ import threading
 import numpy as np
 import pytest
 
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from components.common.inference import load_predictor
-from tabpipe_server.answering import Answering
+from tabpipe_server.executor import Answering
 
 ROW = {"girth": 210.5, "height": 12, "bark": "oak", "place": "hill", "note": "old tree", "by": "Ann", "seen": None}
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from components.common.saved_models import load
-from components.common.scoring import ask
+from components.common.inference.saved_model import load
+from components.common.inference.sklearn_predict import ask
 from images.server.tests.running import answer_of, request, running
 
 KINDS = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from components.common.artifacts import digest_of, open_store
-from components.common.errors import Refusal
+from components.common.base.errors import Refusal
 from images.server.tests.registries import (  # noqa: F401
     Mlflow,
     copied,

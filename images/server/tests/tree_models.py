@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from components.common.tables import write_table
+from components.common.tables.parquet import write_table
 from components.train.tests.trees import section, trees
 from components.train.train import train_file
 from tabpipe_server.models import Served

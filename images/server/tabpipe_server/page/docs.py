@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from components.common import style
-from components.common.report import escape
+from components.common.reports import style
+from components.common.reports.html import escape
 from tabpipe_server.page.policy import part, whole_page
 
 BASE = "http://localhost:8000"

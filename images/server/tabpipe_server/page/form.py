@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from string import Template
 from typing import Any
 
-from components.common import style
-from components.common.report import escape
+from components.common.reports import style
+from components.common.reports.html import escape
 from tabpipe_server.page.policy import data_island, part, whole_page
 
 _KINDS = {"numerical": "number", "categorical": "category", "text": "text", "date": "date"}

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from components.common.report import escape
+from components.common.reports.html import escape
 
 
 @cache

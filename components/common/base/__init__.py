@@ -1,0 +1,1 @@
+"""What everything stands on: refusals, files, names of artifacts; imports nothing else of the project."""

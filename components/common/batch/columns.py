@@ -1,0 +1,74 @@
+"""The columns of predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from components.common.base.errors import Refusal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from components.common.inference import Answered, Predictor
+
+PREDICTION, PROBABILITY, VERSION = "prediction", "probability", "model_version"
+
+
+def output_names(kept: Sequence[str], predictor: Predictor, each: bool) -> list[str]:
+    """The names of all columns of the output, in their order.
+
+    Args:
+        kept: Columns of the table that go along.
+        predictor: The model.
+        each: Whether there is a column of probabilities per class.
+
+    Raises:
+        Refusal: A column of the table is called as one of the answers is.
+    """
+    own = [PREDICTION]
+    if predictor.classes is not None:
+        own += [PROBABILITY, *(_of_class(name) for name in predictor.classes if each)]
+    own.append(VERSION)
+    for name in kept:
+        if name in own:
+            raise Refusal(
+                f"the table has a column {name!r}, and so has the output",
+                where="the columns that are kept",
+                mend="rename it, or say which columns to keep: --id NAME, or --keep none",
+            )
+    return [*kept, *own]
+
+
+def answer_columns(predictor: Predictor, answered: Answered, each: bool, version: str) -> dict[str, pa.Array]:
+    """What a model has answered, as columns.
+
+    Args:
+        predictor: The model.
+        answered: Its answers.
+        each: Whether there is a column of probabilities per class.
+        version: The model's.
+    """
+    import pyarrow as pa
+
+    rows = len(answered.predicted)
+    if predictor.classes is None:
+        found = {PREDICTION: pa.array(np.asarray(answered.predicted, "float64"))}
+    else:
+        found = {PREDICTION: pa.array(answered.predicted.tolist(), pa.string())}
+        shares = answered.probabilities
+        known = shares is not None
+        best = shares.max(axis=1) if known and rows else np.zeros(rows)
+        # Without probabilities, as some classifiers are, the columns are there and hold nothing.
+        found[PROBABILITY] = pa.array(best) if known else pa.nulls(rows, pa.float64())
+        for at, name in enumerate(predictor.classes if each else ()):
+            one = pa.array(np.ascontiguousarray(shares[:, at])) if known else pa.nulls(rows, pa.float64())
+            found[_of_class(name)] = one
+    found[VERSION] = pa.repeat(version, rows)
+    return found
+
+
+def _of_class(name: str) -> str:
+    return f"{PROBABILITY}_{name}"

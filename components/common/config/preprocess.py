@@ -1,0 +1,87 @@
+"""Section `preprocess`: the declared cleaning rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from components.common.base.errors import Refusal
+from components.common.config.base import Kind, Section
+
+Bounds = tuple[float | None, float | None]
+
+
+def ordered(bounds: Bounds) -> Bounds:
+    """Refuses a lower bound above its upper one."""
+    low, high = bounds
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"the lower bound {low} is above the upper bound {high}")
+    return bounds
+
+
+class Derive(Section):
+    """A column made of others, row by row. Exactly one of the ways is given."""
+
+    join: list[str] | None = None
+    """Texts joined in this order; a missing one counts as empty."""
+    separator: str = " "
+    """What stands between joined texts."""
+    ratio: tuple[str, str] | None = None
+    """First numerical column divided by the second; missing where the second is 0."""
+    difference: tuple[str, str] | None = None
+    """First numerical column minus the second."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Derive:
+        if sum(way is not None for way in (self.join, self.ratio, self.difference)) != 1:
+            raise ValueError("give exactly one of join, ratio, difference")
+        return self
+
+    @property
+    def sources(self) -> list[str]:
+        """The columns that it is made of."""
+        return list(self.join or self.ratio or self.difference or ())
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the column that it makes."""
+        return "text" if self.join else "numerical"
+
+
+class Preprocess(Section):
+    """What is cleaned away, filled in, derived and parsed, in this order: duplicates, fills, dates, derived
+    columns, bounds, missing target.
+    """
+
+    drop_duplicates: bool = True
+    """Remove rows that equal an earlier row in every column."""
+    fill: dict[str, Any] = Field(default_factory=dict)
+    """Column to the constant that stands in for its missing values."""
+    derive: dict[str, Derive] = Field(default_factory=dict)
+    """New column to the way it is made."""
+    bounds: dict[str, Bounds] = Field(default_factory=dict)
+    """Column to [lowest, highest]; rows outside are removed. null leaves a side open. Missing values stay."""
+    date_format: dict[str, str] = Field(default_factory=dict)
+    """Date column to its strptime format; ISO 8601 by default."""
+    drop_missing_target: bool = False
+    """Remove rows without a target instead of refusing them in check_data."""
+
+    @field_validator("bounds")
+    @classmethod
+    def _ordered(cls, value: dict[str, Bounds]) -> dict[str, Bounds]:
+        for column, bounds in value.items():
+            try:
+                ordered(bounds)
+            except ValueError as error:
+                raise Refusal(str(error), value=list(bounds), rule=f"[lowest, highest] for {column}") from None
+        return value
+
+
+class PreprocessArgument(Preprocess):
+    """What the step preprocess is handed."""
+
+    target: str
+    """The target column."""
+    columns: dict[str, Kind]
+    """The declared columns of the raw table and their kinds; others are dropped."""

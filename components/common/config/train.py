@@ -1,0 +1,99 @@
+"""Section `train`: features, model and its hyperparameters."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from components.common.config.base import Kind, Section, Task
+from components.common.config.preprocess import Derive
+
+
+class NumericalFeatures(Section):
+    """How numerical columns become features."""
+
+    impute: Literal["median", "mean", "none"] = "median"
+    """What stands in for a missing value, learnt on the training split; none leaves it to the model."""
+    scale: bool = True
+    """Centre and scale to unit variance."""
+
+
+class CategoricalFeatures(Section):
+    """How categorical columns become features. Unknown categories are served as such, not refused."""
+
+    impute: Literal["most_frequent", "constant"] = "most_frequent"
+    """What stands in for a missing value; `constant` makes missing a category of its own."""
+    encode: Literal["onehot", "ordinal"] = "onehot"
+    """One feature per category, or one number per category."""
+
+
+class TextFeatures(Section):
+    """How text columns become features: TF-IDF of their words."""
+
+    max_features: int = Field(default=100, ge=1)
+    """Words kept, the most frequent first."""
+    binary: bool = True
+    """Count a word once however often it stands in a text."""
+    ngrams: int = Field(default=1, ge=1, le=5)
+    """Longest sequence of words that counts as a term."""
+    lowercase: bool = True
+    """Fold upper and lower case."""
+
+
+class ColumnFeatures(Section):
+    """Settings of one column that differ from those of its kind."""
+
+    impute: Literal["median", "mean", "none", "most_frequent", "constant"] | None = None
+    scale: bool | None = None
+    encode: Literal["onehot", "ordinal"] | None = None
+    max_features: int | None = Field(default=None, ge=1)
+    binary: bool | None = None
+    ngrams: int | None = Field(default=None, ge=1, le=5)
+    lowercase: bool | None = None
+
+
+class Features(Section):
+    """Which columns become features, and how."""
+
+    use: list[str] | None = None
+    """Columns to use; by default all but identifiers, the target and texts that a join already holds."""
+    numerical: NumericalFeatures = Field(default_factory=NumericalFeatures)
+    categorical: CategoricalFeatures = Field(default_factory=CategoricalFeatures)
+    text: TextFeatures = Field(default_factory=TextFeatures)
+    columns: dict[str, ColumnFeatures] = Field(default_factory=dict)
+    """Column to settings that differ from its kind's. Dates become days before the latest training date."""
+
+
+class Train(Section):
+    """The model. Every further key is a hyperparameter of its scikit-learn estimator."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str = "random_forest"
+    """random_forest, hist_gradient_boosting, linear (logistic or ridge), or an estimator's import path
+    (sklearn.neighbors.KNeighborsClassifier)."""
+    seed: int = Field(default=42, ge=0)
+    """Seed of the model."""
+    features: Features = Field(default_factory=Features)
+    """Which columns become features, and how."""
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """The estimator's own parameters: all keys that are no field of the section."""
+        return dict(self.model_extra or {})
+
+
+class TrainArgument(Train):
+    """What the step train is handed."""
+
+    target: str
+    """The target column."""
+    task: Task
+    """classification or regression."""
+    columns: dict[str, Kind]
+    """The columns of the clean table, without the derived ones, and their kinds."""
+    derive: dict[str, Derive] = Field(default_factory=dict)
+    """Derived columns; the model makes them itself of what it is asked with."""
+    fill: dict[str, Any] = Field(default_factory=dict)
+    """Constants for missing values, which the model puts in itself, likewise."""

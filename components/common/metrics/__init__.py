@@ -1,0 +1,1 @@
+"""Metrics of predictions: scores, slices, bootstrap intervals."""

@@ -1,0 +1,239 @@
+"""An artifact store in a bucket of S3, or of what speaks its protocol."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from components.common.base.errors import Refusal
+from components.common.storage.address import Address
+from components.common.storage.backend import Found
+from components.common.storage.fetch import tried
+from components.common.storage.multipart import PART, give_up, send_parts
+from components.common.storage.s3 import SETTINGS, client, worded
+from components.common.storage.types import CHUNK, Passing, Progress
+
+_READERS = 16
+_LOST = (409, 412)
+"""Answers to a condition that failed: another writer has the key, or is about to."""
+
+Result = TypeVar("Result")
+
+
+class BucketPlace:
+    """Keys are objects below a prefix. The first writer wins by `If-None-Match: *`.
+
+    What fails on the way is tried three times, each part of a large file by itself.
+
+    Args:
+        bucket: The bucket, which must exist.
+        prefix: What stands before all keys; empty, or without a slash at its end.
+        own: Arguments of boto3's client that are the store's own; all others are as the AWS_* variables say.
+        settings: The variables that these come from, for messages.
+    """
+
+    def __init__(self, bucket: str, prefix: str, own: Mapping[str, str] | None = None, settings: str = SETTINGS):
+        self.bucket, self._before = bucket, f"{prefix}/" if prefix else ""
+        self._own, self._settings = dict(own or {}), settings
+        self.shown = f"s3://{bucket}/{prefix}".rstrip("/")
+
+    def where(self, key: str) -> str:
+        """The URL of a key."""
+        return f"s3://{self.bucket}/{self._before}{key}"
+
+    def read(self, key: str) -> bytes | None:
+        """The bytes behind a key; None where there is none."""
+
+        def once() -> bytes:
+            with closing(self._client.get_object(Bucket=self.bucket, Key=self._before + key)["Body"]) as body:
+                return body.read()
+
+        return self._asked(key, once)
+
+    def read_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The same for many keys, several at a time."""
+        if len(keys) < 2:
+            return [self.read(key) for key in keys]
+        with ThreadPoolExecutor(_READERS) as pool:
+            return list(pool.map(self.read, keys))
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Puts bytes behind a key that is free; says whether it was."""
+        tries = 0
+
+        def once() -> bool:
+            from botocore.exceptions import ClientError
+
+            nonlocal tries
+            tries += 1
+            try:
+                self._client.put_object(
+                    Bucket=self.bucket,
+                    Key=self._before + key,
+                    Body=data,
+                    IfNoneMatch="*",
+                    ContentType="application/json",
+                )
+            except ClientError as error:
+                if _status(error) not in _LOST:
+                    raise
+                # A first try may have been carried out although its answer was lost; the second then finds its work.
+                return tries > 1 and self.read(key) == data
+            return True
+
+        return bool(self._asked(key, once))
+
+    def keys(self, prefix: str, after: str = "") -> Iterator[Found]:
+        """All keys that start with a prefix and come after another, in their order."""
+        more: dict[str, str] = {"StartAfter": self._before + after} if after else {}
+        while True:
+            page = self._page(prefix, **more)
+            for entry in page.get("Contents", []):
+                key = entry["Key"].removeprefix(self._before)
+                yield Found(key, entry["Size"], entry["LastModified"].timestamp())
+            if not page.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def first(self, prefix: str) -> str | None:
+        """The first key that starts with a prefix."""
+        found = self._page(prefix, MaxKeys=1).get("Contents", [])
+        return found[0]["Key"].removeprefix(self._before) if found else None
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names that follow a prefix, up to the next slash."""
+        names: list[str] = []
+        more: dict[str, str] = {}
+        while True:
+            page = self._page(prefix, Delimiter="/", **more)
+            start = len(self._before + prefix)
+            names += [entry["Prefix"][start:].rstrip("/") for entry in page.get("CommonPrefixes", [])]
+            if not page.get("IsTruncated"):
+                return names
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def size(self, key: str) -> int | None:
+        """How many bytes are behind a key; None where it is free."""
+
+        def once() -> int:
+            return self._client.head_object(Bucket=self.bucket, Key=self._before + key)["ContentLength"]
+
+        return self._asked(key, once)
+
+    def upload(
+        self, key: str, path: Path, digest: str, check: Callable[[], None], progress: Progress | None = None
+    ) -> None:
+        """Sends a file, a large one in parts of which four are on their way at a time."""
+        size = path.stat().st_size
+        if size > PART:
+            request = {"Bucket": self.bucket, "Key": self._before + key}
+            send_parts(self._client, request, path, size, check, progress, ask=lambda once: self._done(key, once))
+            return
+        data = path.read_bytes()
+        check()
+        self.upload_bytes(key, data, digest)
+
+    def upload_bytes(self, key: str, data: bytes, digest: str) -> None:
+        """Sends bytes; the server compares them with their digest."""
+        checksum = base64.b64encode(bytes.fromhex(digest)).decode()
+        place = {"Bucket": self.bucket, "Key": self._before + key}
+        self._done(key, lambda: self._client.put_object(**place, Body=data, ChecksumSHA256=checksum))
+
+    def bring(self, key: str, path: Path, progress: Progress | None = None) -> str | None:
+        """Streams the bytes behind a key to a file and hashes them on the way."""
+
+        def once() -> str:
+            answer = self._client.get_object(Bucket=self.bucket, Key=self._before + key)
+            hasher, done, whole = hashlib.sha256(), 0, answer["ContentLength"]
+            with closing(answer["Body"]) as body, open(path, "wb") as file:
+                for chunk in body.iter_chunks(CHUNK):
+                    hasher.update(chunk)
+                    file.write(chunk)
+                    done += len(chunk)
+                    if progress:
+                        progress(done, whole)
+            if done != whole:
+                raise Passing(f"the connection broke after {done} of {whole} bytes")
+            return hasher.hexdigest()
+
+        return self._asked(key, once)
+
+    def local(self, key: str) -> Path | None:
+        """None: no file of this machine holds the bytes."""
+        return None
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Frees keys, a thousand at a time."""
+        left = [{"Key": self._before + key} for key in keys]
+        for start in range(0, len(left), 1000):
+            batch = {"Objects": left[start : start + 1000], "Quiet": True}
+            answer = self._done("", lambda batch=batch: self._client.delete_objects(Bucket=self.bucket, Delete=batch))
+            if errors := answer.get("Errors"):
+                raise Refusal(
+                    f"the server did not delete it ({errors[0].get('Code')})",
+                    where=f"s3://{self.bucket}/{errors[0].get('Key')}",
+                    mend=f"check {self._settings} and what they may do",
+                )
+
+    def clear_uploads(self, before: float, announced: Iterable[str]) -> int:
+        """Gives up uploads in parts. MinIO lists them by their whole key only, hence the announced ones."""
+        cleared = 0
+        for prefix in dict.fromkeys(["objects/", *announced]):
+            with suppress(Refusal):  # Some servers cannot list them; some users may not. They cost space, no more.
+                found = self._done(
+                    prefix,
+                    lambda prefix=prefix: self._client.list_multipart_uploads(
+                        Bucket=self.bucket, Prefix=self._before + prefix
+                    ),
+                )
+                for upload in found.get("Uploads", []):
+                    if upload["Initiated"].timestamp() < before:
+                        give_up(self._client, {"Bucket": self.bucket, "Key": upload["Key"]}, upload["UploadId"])
+                        cleared += 1
+        return cleared
+
+    def _page(self, prefix: str, **more: Any) -> dict[str, Any]:
+        return self._done(
+            prefix, lambda: self._client.list_objects_v2(Bucket=self.bucket, Prefix=self._before + prefix, **more)
+        )
+
+    def _asked(self, key: str, once: Callable[[], Result]) -> Result | None:
+        """Carries out what may find nothing there; a bucket that is not there is refused all the same."""
+        from botocore.exceptions import ClientError
+
+        def or_none() -> Result | None:
+            try:
+                return once()
+            except ClientError as error:
+                if _status(error) == 404 and error.response.get("Error", {}).get("Code") != "NoSuchBucket":
+                    return None
+                raise
+
+        return self._done(key, or_none)
+
+    def _done(self, key: str, once: Callable[[], Result]) -> Result:
+        address = self._address(key)
+
+        def attempt() -> Result:
+            with worded(address, self._settings):
+                return once()
+
+        return tried(attempt, address)
+
+    def _address(self, key: str) -> Address:
+        return Address("s3", f"{self.bucket}/{self._before}{key}", self.where(key), key)
+
+    @cached_property
+    def _client(self) -> Any:
+        with worded(self._address(""), self._settings):
+            return client(_READERS, self._own)
+
+
+def _status(error: Any) -> int:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

@@ -1,0 +1,1 @@
+"""Tables: read from whatever format they come in, and written."""

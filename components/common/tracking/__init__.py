@@ -1,0 +1,1 @@
+"""What a step notes of itself, written to MLflow and among the artifacts."""

@@ -1,0 +1,1 @@
+"""Compiled pipelines, and the images that their steps run in."""

@@ -1,0 +1,112 @@
+"""Image names by content: a step's tag is the digest of all that its image is built from.
+
+Caches, kfp.local's and Kubeflow's alike, are keyed by the image name. With a tag by content they are exact: a changed
+step reruns, an unchanged one does not.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from tabpipe.project import ROOT
+
+STEPS = ("download", "preprocess", "check_data", "segregate", "train", "evaluate", "promote", "tsne")
+"""The steps of a run on this machine, in the order in which the screen shows them."""
+CLUSTER_STEPS = ("resolve", *STEPS)
+"""Those of a run on a cluster."""
+SCORE_STEPS = ("download", "predict")
+"""The steps of the pipeline score on this machine."""
+CLUSTER_SCORE_STEPS = ("resolve_score", *SCORE_STEPS)
+"""Those of it on a cluster."""
+WITH_IMAGE = (*CLUSTER_STEPS, "predict")
+"""The steps that have an image of their own."""
+BASE = "base"
+"""The image that all steps stand on."""
+SERVER = "server"
+"""The image that answers requests. It holds what the base holds, and is no layer on top of it."""
+
+_NOT_CODE = (".md", ".pyc", ".in", ".txt", ".swp", ".orig", ".rej")
+_NOT_IN_IMAGE = {"tests", "__pycache__"}
+
+
+def image_of(step: str, root: Path = ROOT, registry: str = "") -> str:
+    """The name of a step's image: `tabpipe/STEP:` and 16 hex digits of the digest of its contents.
+
+    Args:
+        step: The step's name, which is its folder's; or `base` or `server`.
+        root: The project.
+        registry: What stands before the name, for instance `localhost:5001`.
+    """
+    return _named(step, {**_contents(BASE, root), **_contents(step, root)}, registry)
+
+
+def image_of_folder(folder: Path, registry: str = "") -> str:
+    """The name of an image that does not stand on the base: its folder's name, and the digest of what is in it."""
+    return _named(folder.name, _digests(sources_in(folder), folder), registry)
+
+
+def _named(name: str, contents: dict[str, bytes], registry: str) -> str:
+    digest = hashlib.sha256(os.environ.get("BASE_IMAGE", "").encode())
+    for path, content in sorted(contents.items()):
+        digest.update(path.encode() + b"\0")
+        digest.update(content)
+    return f"{registry.rstrip('/') + '/' if registry else ''}tabpipe/{name}:{digest.hexdigest()[:16]}"
+
+
+@functools.cache  # every step stands on the base, and a run asks for each name twice
+def _contents(step: str, root: Path) -> dict[str, bytes]:
+    """Each file that an image adds, by its path in the project, to the digest of its bytes."""
+    return _digests(files_of(step, root), root)
+
+
+def _digests(files: list[Path], root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).digest() for path in files}
+
+
+def files_of(step: str, root: Path = ROOT) -> list[Path]:
+    """The files that a step's image is built from, on top of the base; for the base, what all steps share."""
+    components = root / "components"
+    if step == BASE:
+        return [components / "__init__.py", *sources_in(components / "common"), *sources_in(root / "images" / "base")]
+    return sources_in(folder_of(step, root))
+
+
+def folder_of(step: str, root: Path = ROOT) -> Path:
+    """Where the Dockerfile of an image is that is built in the project's folder."""
+    return root / ("images" if step in (BASE, SERVER) else "components") / step
+
+
+def sources_in(folder: Path) -> list[Path]:
+    """The files of a folder without its tests, its README and what Python leaves there."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and path.suffix not in _NOT_CODE
+        and not path.name.endswith("~")
+        and not any(part in _NOT_IN_IMAGE or part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+
+
+def stamp_images(spec: Any, root: Path = ROOT, registry: str = "") -> dict[str, str]:
+    """Puts the tags by content into a compiled pipeline.
+
+    Args:
+        spec: The PipelineSpec message; changed in place.
+        root: The project.
+        registry: What stands before the images' names.
+
+    Returns:
+        Step to image name.
+    """
+    images = {}
+    for executor in spec.deployment_spec["executors"].values():
+        container = executor["container"]
+        step = str(container["image"]).removeprefix("tabpipe/")
+        images[step] = image_of(step, root, registry)
+        container["image"] = images[step]
+    return images

@@ -1,0 +1,1 @@
+"""Kubeflow Pipelines, MinIO and MLflow put on a cluster."""

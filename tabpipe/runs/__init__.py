@@ -1,0 +1,1 @@
+"""Runs of this machine: made, found, compared, and made again."""

@@ -1,0 +1,35 @@
+"""The end of a run: its summary for machines, and what the screen says."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tabpipe.runs.screen import error_lines, metrics_table, shorter
+
+if TYPE_CHECKING:
+    from tabpipe.runs.local_run import UnderWay
+
+
+METRICS = ("auc_macro_ovo", "f1_macro", "accuracy", "log_loss", "r2", "mae", "rmse")
+"""In the order in which they are shown; kfp hands them over in none."""
+
+
+def tell(run: UnderWay, summary: dict[str, Any]) -> None:
+    """Prints a run's metrics and where things are, or what went wrong."""
+    say = run.screen.say
+    if summary["state"] == "succeeded":
+        table = metrics_table(summary["metrics"], run.workspace.previous_summary(), run.checksum)
+        say("\n".join(["", *table, ""]) if table else "")
+        if summary["model"]:
+            say(f"  model    {shorter(summary['model'])}")
+        for path in summary["reports"].values():
+            say(f"  report   {shorter(path)}")
+        say(f"  {summary['seconds']:.2f} s; `make ui` shows all runs")
+    else:
+        tell_failure(run)
+
+
+def tell_failure(run: UnderWay) -> None:
+    """Prints what went wrong, and where the logs are."""
+    print(f"\n{error_lines(run.error or 'failed')}\n  logs:  {shorter(run.folder / 'logs')}", file=sys.stderr)
