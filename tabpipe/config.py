@@ -12,6 +12,7 @@ from components.common.config import (
     CheckData,
     CheckDataArgument,
     Download,
+    DownloadArgument,
     Evaluate,
     EvaluateArgument,
     Kind,
@@ -150,7 +151,7 @@ class UseCase(Section):
         fill = {name: value for name, value in self.preprocess.fill.items() if name != self.target}
         derive = {name: rule.model_dump() for name, rule in self.preprocess.derive.items()}
         arguments = {
-            "download": as_argument(self.download),
+            "download": section(DownloadArgument, self.download, kinds=self.columns),
             "preprocess": section(PreprocessArgument, self.preprocess, target=self.target, columns=self.columns),
             "check_data": section(CheckDataArgument, self.check_data, kinds=self.kinds, **learning),
             "segregate": section(SegregateArgument, self.segregate, **learning),

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from components.common.config import Download, accept
+from components.common.config import Download, DownloadArgument, accept
 from components.common.sources import Opened, Progress, open_bytes, parse
 
 
@@ -41,7 +41,7 @@ def download_file(
     """Reads the table that a section names and writes it as parquet, in bounded memory.
 
     Args:
-        section: A `Download`.
+        section: A `DownloadArgument`.
         checksum: SHA-256 of the source's bytes where they are known already; empty takes what is there now.
         table_path: Where to write.
         store: The folder of content that was fetched already, if there is one.
@@ -52,7 +52,7 @@ def download_file(
     """
     import pyarrow.parquet as pq
 
-    wanted = accept(Download, section, "section download")
+    wanted = accept(DownloadArgument, section, "section download")
     address, target = parse(wanted.source), Path(table_path)
     generated = False
     if address.kind == "sample":
@@ -88,11 +88,11 @@ def convert(opened: Opened, section: Download, target: Path, progress: Progress 
         return form
     from components.download.text_stream import TextStream
 
-    open_text = partial(TextStream, opened.path, opened.shown, section.encoding, progress)
+    open_text = partial(TextStream, opened.path, opened.shown, section.encoding or "utf-8", progress)
     if form == "csv":
         from components.download.csv_table import convert_csv
 
-        convert_csv(open_text, opened.shown, section.delimiter, target)
+        convert_csv(open_text, opened.shown, section.delimiter or ",", target)
     else:
         from components.download.jsonl_table import convert_jsonl
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.artifacts import open_store
-from components.common.config import CheckDataArgument, Download, PredictArgument, PromoteArgument, accept
+from components.common.config import CheckDataArgument, DownloadArgument, PredictArgument, PromoteArgument, accept
 from components.common.registry import mark, standing
 from components.common.registry.model_ref import mark_of, version_of
 from components.common.sources import Progress, resolve
@@ -37,7 +37,7 @@ def resolve_inputs(
     Raises:
         Refusal: A section is not accepted, or a source, a reference or the artifact store cannot be reached.
     """
-    source = accept(Download, download, "section download").source
+    source = accept(DownloadArgument, download, "section download").source
     checks = accept(CheckDataArgument, check_data, "section check_data")
     use_case = accept(PromoteArgument, promote, "section promote").use_case
     artifacts = open_store()
@@ -66,7 +66,7 @@ def resolve_score_inputs(
     Raises:
         Refusal: A section is not accepted, there is no such model, or a source or the artifact store cannot be reached.
     """
-    source = accept(Download, download, "section download").source
+    source = accept(DownloadArgument, download, "section download").source
     argument = accept(PredictArgument, predict, "section predict")
     model = mark_of(version_of(open_store(), argument.use_case, argument.model))
     with tempfile.TemporaryDirectory(dir=scratch) as store:

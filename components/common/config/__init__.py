@@ -7,11 +7,12 @@ keyed by it is exact.
 
 from components.common.config.base import Kind, Section, Task, accept, as_argument
 from components.common.config.check_data import CheckData, CheckDataArgument, ColumnCheck
-from components.common.config.download import Download
+from components.common.config.download import Download, DownloadArgument
 from components.common.config.evaluate import Evaluate, EvaluateArgument
 from components.common.config.predict import Predict, PredictArgument
 from components.common.config.preprocess import Derive, Preprocess, PreprocessArgument
 from components.common.config.promote import Promote, PromoteArgument
+from components.common.config.reading import ColumnReading, Reading
 from components.common.config.segregate import Segregate, SegregateArgument
 from components.common.config.train import Features, Train, TrainArgument
 from components.common.config.tsne import Tsne, TsneArgument
@@ -20,8 +21,10 @@ __all__ = [
     "CheckData",
     "CheckDataArgument",
     "ColumnCheck",
+    "ColumnReading",
     "Derive",
     "Download",
+    "DownloadArgument",
     "Evaluate",
     "EvaluateArgument",
     "Features",
@@ -32,6 +35,7 @@ __all__ = [
     "PreprocessArgument",
     "Promote",
     "PromoteArgument",
+    "Reading",
     "Section",
     "Segregate",
     "SegregateArgument",

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pydantic import Field
 
-from components.common.config.base import Section
+from components.common.config.base import Kind
+from components.common.config.reading import Reading
 
 
-class Download(Section):
-    """Where the table comes from and how to read it."""
+class Download(Reading):
+    """Where the table comes from and how it is written."""
 
     source: str
-    """A path, an http(s)://, s3:// or artifact://NAME:ALIAS URL, or sample://NAME for a table of tabpipe's own."""
-    format: Literal["auto", "csv", "parquet", "arrow", "jsonl"] = "auto"
-    """The file's format; `auto` goes by its name and first bytes. CSV and JSON lines may be gzipped."""
-    delimiter: str = ","
-    """What separates the fields of a CSV."""
-    encoding: str = "utf-8"
-    """The text encoding of a CSV."""
+    """A path, an http(s)://, s3:// or artifact://NAME:ALIAS URL, or sample://NAME for a table of tabpipe's own.
+    A folder of part files, a glob (data/2026-*.csv) and an s3:// prefix that ends with a slash are one table."""
+
+
+class DownloadArgument(Download):
+    """What the step download is handed."""
+
+    kinds: dict[str, Kind] = Field(default_factory=dict)
+    """The declared columns and their kinds; nothing where no config names any."""

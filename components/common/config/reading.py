@@ -1,0 +1,60 @@
+"""How a table is written: what a reader must know of a file, and what of it stays with the model."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from components.common.config.base import Section
+
+
+class ColumnReading(Section):
+    """How the values of one column are written, where that differs from the table's other columns."""
+
+    missing: list[Any] = Field(default_factory=list)
+    """Further spellings of a missing value: "?" or -999."""
+    format: str | None = None
+    """strptime format of a date column, such as "%d/%m/%Y"; ISO 8601 by default."""
+    decimal: str | None = None
+    """What stands before the decimals of a number."""
+    thousands: str | None = None
+    """What groups the digits of a number."""
+    currency: str | None = None
+    """A sign that stands before or after each number, such as "$"."""
+    percent: bool = False
+    """Numbers with a percent sign are shares: 12.5% is 0.125."""
+
+
+class Reading(Section):
+    """How a table is written. A model keeps this, so that later tables are read as its training table was."""
+
+    format: Literal["auto", "csv", "jsonl", "json", "parquet", "arrow", "excel"] = "auto"
+    """The file's format; `auto` goes by its first bytes and its name. Each may be compressed: gz, bz2, xz, zst, zip."""
+    delimiter: str | None = None
+    """What separates the fields of a CSV; by default a comma, and a tab in .tsv and .tab files."""
+    encoding: str | None = None
+    """The text encoding of a CSV or of JSON; by default UTF-8, or what a byte order mark says."""
+    sheet: str | None = None
+    """The sheet of an Excel workbook that has several."""
+    decimal: str = "."
+    """What stands before the decimals of a number that is written as text."""
+    thousands: str | None = None
+    """What groups the digits of such a number, for instance ","."""
+    missing: list[Any] = Field(default_factory=list)
+    """Further spellings of a missing value, beside those that pandas knows in a CSV (empty, NA, null, …)."""
+    columns: dict[str, ColumnReading] = Field(default_factory=dict)
+    """Column to how its values are written."""
+
+    def way(self, column: str) -> dict[str, Any]:
+        """How the values of one column are written, as `inference.values` takes it; only what is not usual."""
+        own = self.columns.get(column, ColumnReading())
+        found = {
+            "missing": [*self.missing, *own.missing],
+            "format": own.format,
+            "decimal": own.decimal or (self.decimal if self.decimal != "." else None),
+            "thousands": own.thousands or self.thousands,
+            "currency": own.currency,
+            "percent": own.percent,
+        }
+        return {key: value for key, value in found.items() if value}
