@@ -114,7 +114,7 @@ class UseCase(Section):
         return [
             ("preprocess.fill", list(self.preprocess.fill)),
             ("preprocess.bounds", list(self.preprocess.bounds)),
-            ("preprocess.date_format", list(self.preprocess.date_format)),
+            ("download.columns", list(self.download.columns)),
             *((f"preprocess.derive.{name}", rule.sources) for name, rule in self.preprocess.derive.items()),
             ("check_data.columns", list(self.check_data.columns)),
             ("check_data.drift.numerical", self.check_data.drift.numerical or []),
@@ -150,12 +150,16 @@ class UseCase(Section):
 
         fill = {name: value for name, value in self.preprocess.fill.items() if name != self.target}
         derive = {name: rule.model_dump() for name, rule in self.preprocess.derive.items()}
+        ways = {column: way for column in self.columns if (way := self.download.way(column))}
+        made = {"derive": derive, "fill": fill, "reading": self.download.model_dump(exclude={"source"})}
         arguments = {
             "download": section(DownloadArgument, self.download, kinds=self.columns),
-            "preprocess": section(PreprocessArgument, self.preprocess, target=self.target, columns=self.columns),
+            "preprocess": section(
+                PreprocessArgument, self.preprocess, target=self.target, columns=self.columns, ways=ways
+            ),
             "check_data": section(CheckDataArgument, self.check_data, kinds=self.kinds, **learning),
             "segregate": section(SegregateArgument, self.segregate, **learning),
-            "train": section(TrainArgument, self.train, columns=self.columns, derive=derive, fill=fill, **learning),
+            "train": section(TrainArgument, self.train, columns=self.columns, **made, **learning),
             "evaluate": section(EvaluateArgument, self.evaluate, **learning),
         }
         sliced = {"slices": self.evaluate.slices, "min_slice_rows": self.evaluate.min_slice_rows}

@@ -3,46 +3,62 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from components.common.base.errors import Refusal
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
+
+    from components.common.inference.arrow_values import Column
+
+
+_WRITTEN = {
+    "numerical": "{decimal: ',', thousands: '.', currency: '€', percent: true, missing: ['?']}",
+    "date": "{format: '%d.%m.%Y'}",
+}
+"""Kind to the settings of how values are written, for instance."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where values come from, for a refusal."""
+    """Where values come from."""
 
     table: str
     column: str
-    rows: np.ndarray
-    """Position of each value in the raw table, counted from 0."""
+    first: int = 0
+    """Rows of the raw table before them."""
 
-    def refuse(self, values: pa.ChunkedArray, bad: pa.ChunkedArray, kind: str, rule: str, mend: str = "") -> None:
-        """Refuses the first value that `bad` marks, if there is one."""
-        import numpy as np
+    def refuse(self, raw: pa.Array, kind: str, column: Column) -> None:
+        """Refuses the first value that is not of its kind, if there is one.
 
-        marked = np.flatnonzero(bad.to_numpy(zero_copy_only=False))
-        if len(marked):
-            first, more = int(marked[0]), len(marked) - 1
-            others = f" (and {more} more)" if more else ""
+        Args:
+            raw: The values as they were read.
+            kind: The declared kind.
+            column: What `of_kind` made of them.
+        """
+        import pyarrow as pa
+
+        if not column.faults:
+            return
+        row, rule = next(iter(column.faults.items()))
+        fix = f"fix the value, or declare {self.column} as another kind"
+        text = pa.types.is_string(raw.type) or pa.types.is_large_string(raw.type)
+        if not text and len(column.faults) == len(raw) - raw.null_count:
             raise Refusal(
-                f"a value of column {self.column!r} does not fit its kind {kind}{others}",
-                where=f"{self.table}, row {self.rows[first] + 1} below the header",
-                value=values[first].as_py(),
+                f"column {self.column!r} does not fit its kind {kind}",
+                where=self.table,
+                value=f"values of type {raw.type}",
                 rule=rule,
-                mend=mend or f"mend the value, or declare {self.column} as another kind",
+                mend=f"{fix}, or set download.columns.{self.column}.format" if kind == "date" else fix,
             )
-
-    def refuse_type(self, type_: Any, kind: str, rule: str) -> Refusal:
-        """The refusal of a whole column."""
-        return Refusal(
-            f"column {self.column!r} does not fit its kind {kind}",
-            where=self.table,
-            value=f"values of type {type_}",
+        if kind in _WRITTEN:
+            fix += f"; or say how they are written by download.columns.{self.column}: {_WRITTEN[kind]}"
+        more = f" (and {len(column.faults) - 1} more)" if len(column.faults) > 1 else ""
+        raise Refusal(
+            f"a value of column {self.column!r} does not fit its kind {kind}{more}",
+            where=f"{self.table}, row {self.first + row + 1} below the header",
+            value=raw[row].as_py(),
             rule=rule,
-            mend="declare it as another kind, or remove it",
+            mend=fix,
         )

@@ -1,20 +1,26 @@
-"""Step preprocess: the cleaning rules that a config declares, in a fixed order."""
+"""Step preprocess: the cleaning rules that a config declares, in a fixed order, batch by batch."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal, nearest
 from components.common.config import PreprocessArgument, accept
-from components.common.tables.parquet import read_arrow, write_arrow
+from components.common.inference.arrow_values import of_kind
+from components.common.tables.parquet import batches, write_widening
 from components.preprocess.cell import Place
-from components.preprocess.kinds import to_kind
-from components.preprocess.rules import derived, filled, first_of_equals, inside
+from components.preprocess.duplicates import Seen
+from components.preprocess.rules import derived, fill_value, filled, inside
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_ROWS = 1 << 17
+"""Rows that are cleaned at once."""
 
 
 def preprocess_file(
@@ -24,9 +30,9 @@ def preprocess_file(
     *,
     called: str = "the raw table",
 ) -> dict[str, float]:
-    """Cleans a table.
+    """Cleans a table, in bounded memory.
 
-    The order is: declared columns only, duplicates out, values of their declared kinds, fills, derived columns, bounds,
+    The order is: declared columns only, values of their declared kinds, duplicates out, fills, derived columns, bounds,
     rows without target.
 
     Args:
@@ -38,45 +44,70 @@ def preprocess_file(
 
     Returns:
         Counts: rows_in, rows_out, columns_dropped, and what each rule did: removed_duplicates, filled_COLUMN,
-        removed_COLUMN_bounds (a row that breaks several bounds counts for the first), removed_missing_target.
+        removed_COLUMN_bounds (a row that breaks several bounds counts for the first), removed_missing_target. Also
+        rounded_COLUMN: numbers with more digits than a float holds.
 
     Raises:
         Refusal: A column is missing, a value is not of its kind, a rule cannot be applied, or no row is left.
     """
-    import numpy as np
-
     rules = accept(PreprocessArgument, section, "section preprocess")
-    raw = read_arrow(table_path)
-    check_columns(rules, raw.column_names, called)
-    dropped = [name for name in raw.column_names if name not in rules.columns]
-    if dropped:
-        print(f"columns that the config does not declare are dropped: {', '.join(dropped)}", flush=True)
-    counts: dict[str, float] = {"rows_in": raw.num_rows, "columns_dropped": len(dropped)}
-    table, rows = raw.select(list(rules.columns)), np.arange(raw.num_rows)
+    counts: Counter[str] = Counter()
+    with batches(table_path, _ROWS, list(rules.columns)) as (names, rows):
+        check_columns(rules, names, called)
+        dropped = [name for name in names if name not in rules.columns]
+        if dropped:
+            print(f"columns that the config does not declare are dropped: {', '.join(dropped)}", flush=True)
+        fills = {
+            name: fill_value(value, name, rules.columns[name], rules.ways.get(name, {}))
+            for name, value in rules.fill.items()
+        }
 
-    if rules.drop_duplicates:
-        rows = first_of_equals(table)
-        counts["removed_duplicates"] = table.num_rows - len(rows)
-        table = table.take(rows) if counts["removed_duplicates"] else table
-    columns: dict[str, pa.ChunkedArray] = {}
+        def cleaned() -> Iterator[pa.Table]:
+            counts.clear()
+            counts["columns_dropped"] = len(dropped)
+            seen = Seen() if rules.drop_duplicates else None
+            for batch in rows():
+                yield _cleaned(batch, rules, fills, seen, counts, called)
+
+        write_widening(cleaned, clean_path, lambda: _nothing_left(counts, called))
+    for name, count in counts.items():
+        if name.startswith("rounded_"):
+            print(f"{name.removeprefix('rounded_')}: {count:,} numbers have more digits than a float holds", flush=True)
+    return dict(counts)
+
+
+def _cleaned(
+    batch: pa.RecordBatch,
+    rules: PreprocessArgument,
+    fills: dict[str, Any],
+    seen: Seen | None,
+    counts: Counter[str],
+    called: str,
+) -> pa.Table:
+    """Some rows of the clean table; what was done is added to the counts."""
+    columns: dict[str, pa.Array] = {}
     for name, kind in rules.columns.items():
-        columns[name] = to_kind(table[name], kind, Place(called, name, rows), rules.date_format.get(name))
-    for name, value in rules.fill.items():
-        counts[_metric("filled", name)] = columns[name].null_count
-        columns[name] = filled(columns[name], value, name, rules.columns[name], rules.date_format.get(name))
+        raw = batch.column(name)
+        found = of_kind(raw, kind, rules.ways.get(name))
+        Place(called, name, counts["rows_in"]).refuse(raw, kind, found)
+        columns[name] = found.values
+        if found.rounded:
+            counts[_metric("rounded", name)] += found.rounded
+    counts["rows_in"] += batch.num_rows
+    if seen is not None:
+        columns = _filtered(columns, seen.first(_table(columns)), counts, "removed_duplicates")
+    for name, value in fills.items():
+        counts[_metric("filled", name)] += columns[name].null_count
+        columns[name] = filled(columns[name], value, name)
     for name, way in rules.derive.items():
         columns[name] = derived(columns, way)
-
-    clean = _table(columns)
     for name, bounds in rules.bounds.items():
-        clean = _kept(clean, inside(clean[name], bounds), counts, _metric("removed", name, "bounds"))
+        columns = _filtered(columns, inside(columns[name], bounds), counts, _metric("removed", name, "bounds"))
     if rules.drop_missing_target:
-        clean = _kept(clean, clean[rules.target].is_valid(), counts, "removed_missing_target")
-    counts["rows_out"] = clean.num_rows
-    if not clean.num_rows:
-        raise _nothing_left(counts, called)
-    write_arrow(clean.combine_chunks(), clean_path)
-    return counts
+        columns = _filtered(columns, columns[rules.target].is_valid(), counts, "removed_missing_target")
+    clean = _table(columns)
+    counts["rows_out"] += clean.num_rows
+    return clean
 
 
 def check_columns(rules: PreprocessArgument, present: list[str], called: str) -> None:
@@ -94,11 +125,8 @@ def check_columns(rules: PreprocessArgument, present: list[str], called: str) ->
             mend="; ".join(hints),
         )
     known, kinds = list(rules.columns), dict(rules.columns)
-    for field, names in (("fill", rules.fill), ("date_format", rules.date_format)):
-        for name in names:
-            _check_known(f"preprocess.{field}", name, known)
-    for name in rules.date_format:
-        _check_kind("preprocess.date_format", name, kinds[name], ("date",))
+    for name in rules.fill:
+        _check_known("preprocess.fill", name, known)
     for name, way in rules.derive.items():
         where = f"preprocess.derive.{name}"
         if name in present:
@@ -130,15 +158,19 @@ def _check_kind(where: str, name: str, kind: str, wanted: tuple[str, ...]) -> No
         )
 
 
-def _table(columns: dict[str, pa.ChunkedArray]) -> pa.Table:
+def _table(columns: dict[str, pa.Array]) -> pa.Table:
     import pyarrow as pa
 
     return pa.table(list(columns.values()), names=list(columns))
 
 
-def _kept(table: pa.Table, keep: pa.ChunkedArray, counts: dict[str, float], name: str) -> pa.Table:
-    kept = table.filter(keep)
-    counts[name] = table.num_rows - kept.num_rows
+def _filtered(columns: dict[str, pa.Array], keep: Any, counts: Counter[str], name: str) -> dict[str, pa.Array]:
+    import pyarrow as pa
+
+    keep = pa.array(keep)
+    before = len(keep)
+    kept = {column: values.filter(keep) for column, values in columns.items()}
+    counts[name] += before - len(next(iter(kept.values())))
     return kept
 
 
@@ -147,7 +179,7 @@ def _metric(*parts: str) -> str:
     return re.sub(r"[^\w.\- /]", "_", "_".join(parts))
 
 
-def _nothing_left(counts: dict[str, float], called: str) -> Refusal:
+def _nothing_left(counts: Counter[str], called: str) -> Refusal:
     removed = [f"{name} {count:.0f}" for name, count in counts.items() if name.startswith("removed_") and count]
     return Refusal(
         "no row is left",

@@ -24,6 +24,8 @@ class Trained:
     plan: Plan
     optional: frozenset[str]
     """Raw columns that a request may leave out or missing."""
+    complete: tuple[str, ...]
+    """Raw columns that no row of the training split misses."""
     truth: np.ndarray
     """(rows,) labels or values of the validation split."""
     answers: Answers

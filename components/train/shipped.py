@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from types import ModuleType
 
+from components.common.inference import values
+
 _NAME = "tabpipe_transformers"
+_IMPORT = re.compile(r"^from components\.common\.inference\.values import .*\n", re.MULTILINE)
 
 
 def shipped() -> ModuleType:
-    """The module `transformers` under a name that nothing can import.
+    """The modules `inference.values` and `transformers` as one, under a name that nothing can import.
 
     cloudpickle writes a class whose module cannot be imported by value, so a model of these classes loads where the
     project is not installed. Compared with `cloudpickle.register_pickle_by_value`, this leaves the path of the file
@@ -19,9 +23,12 @@ def shipped() -> ModuleType:
     """
     from cloudpickle import cloudpickle
 
-    source = Path(__file__).with_name("transformers.py").read_text(encoding="utf-8")
+    conversion = Path(values.__file__).read_text(encoding="utf-8")
+    transformers = _IMPORT.sub("", Path(__file__).with_name("transformers.py").read_text(encoding="utf-8"))
     module = ModuleType(_NAME)
-    exec(compile(source, f"{_NAME}.py", "exec", dont_inherit=True), module.__dict__)
+    for text in (conversion, transformers):
+        exec(compile(text, f"{_NAME}.py", "exec", dont_inherit=True), module.__dict__)
+    source = conversion + transformers
     digest = hashlib.sha256(source.encode()).hexdigest()[:24]
     for name, member in vars(module).items():
         if isinstance(member, type) and member.__module__ == _NAME:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal
 from components.common.config import TrainArgument, accept
+from components.common.inference.plan import noted_of
 from components.common.inference.sklearn_predict import answers, classes_of
+from components.common.inference.values import converted
 from components.common.metrics.scores import class_views, scored
 from components.common.metrics.targets import target_values
 from components.common.tables.parquet import read_table
@@ -49,11 +51,16 @@ def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame)
     truth = target_values(table, section.target, section.task, _TRAINING)
     held_out = target_values(validation, section.target, section.task, _VALIDATION)
     refuse_constant(section, truth)
-    fill = {name: section.fill[name] for name in asked.raw if name in section.fill}
+    ways = {name: way for name in asked.raw if (way := section.reading.way(name))}
+    fill = {
+        name: converted([section.fill[name]], kind, ways.get(name))[0][0]
+        for name, kind in asked.raw.items()
+        if name in section.fill
+    }
     missing = table[list(asked.raw)].isna().any()
     optional = frozenset(name for name, kind in asked.raw.items() if kind == "text" or missing[name] or name in fill)
     transformers = shipped()
-    columns = transformers.Columns(asked.raw, list(asked.features), asked.derive, sorted(optional), fill)
+    columns = transformers.Columns(asked.raw, list(asked.features), asked.derive, sorted(optional), fill, ways)
     typed, unseen = _typed(columns, table, _TRAINING), _typed(columns, validation, _VALIDATION)
     refuse_unusable(asked, typed)
     sparse = bool(estimator.__sklearn_tags__().input_tags.sparse)
@@ -70,6 +77,7 @@ def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame)
         pipeline=Pipeline([("columns", columns), ("features", block), ("model", estimator)]),
         plan=asked,
         optional=optional,
+        complete=tuple(name for name in asked.raw if not missing[name]),
         truth=held_out,
         answers=found,
         scores=scored(held_out, found, classes_of(estimator)),
@@ -112,9 +120,9 @@ def train_file(
 
     metadata = {"framework": "scikit-learn", "model": argument.model, "task": argument.task, "target": argument.target}
     with tempfile.TemporaryDirectory() as folder:
-        compiled = compile_model(
-            trained.pipeline, argument.task, argument.target, validation, trained.answers, Path(folder)
-        )
+        noted = noted_of(trained.pipeline, argument.task, argument.target)
+        noted |= {"complete": trained.complete, "reading": argument.reading.model_dump(exclude_defaults=True)}
+        compiled = compile_model(trained.pipeline, noted, validation, trained.answers, Path(folder))
         metadata |= {"answers": compiled.path, **({"not_compiled": compiled.why} if compiled.why else {})}
         digest = save_model(
             trained.pipeline,

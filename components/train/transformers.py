@@ -1,7 +1,7 @@
 """What the saved model does with the columns that it is asked with, before scikit-learn's own steps.
 
 This file travels inside every model as its text (see `shipped`), so that a model loads where this project is not
-installed. It may therefore import nothing of the project.
+installed. It may therefore import nothing of the project but `inference.values`, which travels with it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
+
+from components.common.inference.values import converted, of_array
 
 
 class Columns(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
@@ -22,15 +24,17 @@ class Columns(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         derive: Derived column to its way: a dict with `join` (a list of columns) and `separator`, or `ratio` or
             `difference` (two columns each).
         optional: Raw columns that may be absent; all their values then are missing.
-        fill: Raw column to the constant that stands in for its missing values.
+        fill: Raw column to the constant that stands in for its missing values, of the column's kind.
+        ways: Raw column to how its values are written, where that is not the usual one.
     """
 
-    def __init__(self, kinds, use, derive=None, optional=(), fill=None):
+    def __init__(self, kinds, use, derive=None, optional=(), fill=None, ways=None):
         self.kinds = kinds
         self.use = use
         self.derive = derive
         self.optional = optional
         self.fill = fill
+        self.ways = ways
 
     def fit(self, X, y=None):
         """Learns nothing."""
@@ -43,7 +47,8 @@ class Columns(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             X: A table with the raw columns, in any order, further ones ignored.
 
         Returns:
-            A table of float64 (numerical; dates as days since 1970) and object columns (str, NaN where missing).
+            A table of float64 (numerical; dates as days since 1970) and object columns (str; a missing category is NaN,
+            a missing text empty).
 
         Raises:
             ValueError: A column that is not optional is absent, or a value is not of its column's kind.
@@ -51,15 +56,10 @@ class Columns(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         absent = [name for name in self.kinds if name not in X.columns and name not in self.optional]
         if absent:
             raise ValueError(f"missing column(s): {', '.join(absent)}")
-        fill, columns = self.fill or {}, {}
+        columns = {}
         for name, kind in self.kinds.items():
             values = X[name] if name in X.columns else pd.Series(np.nan, X.index)
-            if name in fill:
-                values = values.astype(object).where(values.notna(), fill[name])
-            try:
-                columns[name] = _TYPED[kind](values)
-            except (ValueError, TypeError) as error:
-                raise ValueError(f"column {name} ({kind}): {error}") from error
+            columns[name] = _typed(name, values, kind, (self.ways or {}).get(name), (self.fill or {}).get(name))
         for name, way in (self.derive or {}).items():
             columns[name] = _derived(way, columns)
         return pd.DataFrame({name: pd.Series(columns[name], dtype=columns[name].dtype) for name in self.use})
@@ -84,37 +84,25 @@ class DaysBeforeLatest(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         return np.where(np.isnan(before), self.median_, before)
 
 
-def _numbers(values):
-    return pd.to_numeric(values).to_numpy(dtype="float64", na_value=np.nan)
+def _typed(name, values, kind, way, fill):
+    """(n,) float64 of numbers and dates (days since 1970), else object: strings, NaN (of texts: "") where missing.
 
-
-def _strings(values):
-    """(n,) object: strings, NaN where missing; other values as they are written (3 for 3.0, true for True)."""
-    found = values.to_numpy(dtype=object, na_value=np.nan)
-    return np.array([v if isinstance(v, str) else np.nan if v != v else _written(v) for v in found], dtype=object)
-
-
-def _written(value):
-    if isinstance(value, (bool, np.bool_)):
-        return "true" if value else "false"
-    return str(int(value)) if isinstance(value, (float, np.floating)) and value == int(value) else str(value)
-
-
-def _texts(values):
-    found = _strings(values)
-    found[[not isinstance(v, str) for v in found]] = ""
-    return found
-
-
-def _days(values):
-    """(n,) days since 1970 in UTC, of datetimes or ISO 8601 strings; NaN where missing."""
-    if not isinstance(values.dtype, np.dtype) or values.dtype.kind != "M":
-        values = pd.to_datetime(values, format="ISO8601", utc=True).dt.tz_localize(None)
-    stamps = values.to_numpy().astype("datetime64[us]")
-    return np.where(np.isnat(stamps), np.nan, stamps.astype("int64") / 86_400_000_000)
-
-
-_TYPED = {"numerical": _numbers, "categorical": _strings, "text": _texts, "date": _days}
+    Raises:
+        ValueError: A value is not of the column's kind.
+    """
+    values = values.to_numpy()
+    found = of_array(values, kind, way)
+    if found is None:
+        found, faults = converted(list(values), kind, way)
+        if faults:
+            row, rule = next(iter(faults.items()))
+            raise ValueError(f"column {name} ({kind}): {values[row]!r} is not accepted: {rule}")
+        if kind in ("numerical", "date"):
+            found = np.array(found, dtype="float64")
+        else:
+            fill = ("" if kind == "text" else np.nan) if fill is None else fill
+            return np.array([fill if value is None else value for value in found], dtype=object)
+    return found if fill is None else np.where(np.isnan(found), fill, found)
 
 
 def _derived(way, columns):

@@ -50,22 +50,33 @@ class Derive(Section):
 
 
 class Preprocess(Section):
-    """What is cleaned away, filled in, derived and parsed, in this order: duplicates, fills, dates, derived
-    columns, bounds, missing target.
+    """What is cleaned away, filled in and derived, in this order: duplicates, fills, derived columns, bounds, missing
+    target.
     """
 
-    drop_duplicates: bool = True
-    """Remove rows that equal an earlier row in every column."""
+    drop_duplicates: bool = False
+    """Remove rows that equal an earlier row in every column. Equal rows may be observations: only if asked for."""
     fill: dict[str, Any] = Field(default_factory=dict)
     """Column to the constant that stands in for its missing values."""
     derive: dict[str, Derive] = Field(default_factory=dict)
     """New column to the way it is made."""
     bounds: dict[str, Bounds] = Field(default_factory=dict)
     """Column to [lowest, highest]; rows outside are removed. null leaves a side open. Missing values stay."""
-    date_format: dict[str, str] = Field(default_factory=dict)
-    """Date column to its strptime format; ISO 8601 by default."""
     drop_missing_target: bool = False
     """Remove rows without a target instead of refusing them in check_data."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _moved(cls, value: Any) -> Any:
+        if isinstance(value, dict) and (formats := value.get("date_format")):
+            column, form = next(iter(formats.items())) if isinstance(formats, dict) else ("COLUMN", formats)
+            raise Refusal(
+                "date_format is no key of preprocess any more",
+                value=formats,
+                rule="how a column is written stands in section download, and goes with the model",
+                mend=f"write download: {{columns: {{{column}: {{format: {form!r}}}}}}}",
+            )
+        return value
 
     @field_validator("bounds")
     @classmethod
@@ -85,3 +96,5 @@ class PreprocessArgument(Preprocess):
     """The target column."""
     columns: dict[str, Kind]
     """The declared columns of the raw table and their kinds; others are dropped."""
+    ways: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Column to how its values are written, where that is not the usual one."""

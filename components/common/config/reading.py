@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from components.common.config.base import Section
 
@@ -24,6 +25,19 @@ class ColumnReading(Section):
     """A sign that stands before or after each number, such as "$"."""
     percent: bool = False
     """Numbers with a percent sign are shares: 12.5% is 0.125."""
+
+    @field_validator("format")
+    @classmethod
+    def _dated(cls, value: str | None) -> str | None:
+        if value is not None:
+            moment = datetime(2026, 1, 31, tzinfo=UTC)
+            try:
+                if "%" not in value:
+                    raise ValueError("it has no directive such as %Y")
+                datetime.strptime(moment.strftime(value), value)
+            except ValueError as error:
+                raise ValueError(f"not a date format of strptime, for instance '%d.%m.%Y': {error}") from None
+        return value
 
 
 class Reading(Section):

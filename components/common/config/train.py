@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from components.common.config.base import Kind, Section, Task
 from components.common.config.preprocess import Derive
+from components.common.config.reading import Reading
 
 
 class NumericalFeatures(Section):
@@ -97,3 +98,5 @@ class TrainArgument(Train):
     """Derived columns; the model makes them itself of what it is asked with."""
     fill: dict[str, Any] = Field(default_factory=dict)
     """Constants for missing values, which the model puts in itself, likewise."""
+    reading: Reading = Field(default_factory=Reading)
+    """How the table's file was read; it stays with the model, which reads later files and requests likewise."""

@@ -32,7 +32,7 @@ class Features:
         """Makes the matrix.
 
         Args:
-            columns: What `values.typed` returns; derived columns are added to it.
+            columns: What `coerce.typed` returns; derived columns are added to it.
             rows: How many rows.
 
         Returns:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,12 @@ class Plan:
     derive: dict[str, dict[str, Any]]
     choices: dict[str, list[str]]
     """Categorical column to the values that it had in training."""
+    complete: tuple[str, ...]
+    """Columns that no row of the training split missed."""
+    ways: dict[str, dict[str, Any]]
+    """Column to how its values are written, where that is not the usual one."""
+    reading: dict[str, Any]
+    """How the training table's file was read, a `Reading`; only what differs from its defaults."""
     estimator: Mapping[str, Any] | None
     """How the compiled estimator is opened; None where there is none."""
     why: str
@@ -40,11 +46,13 @@ class Plan:
 
 
 def plan_of(noted: Mapping[str, Any]) -> Plan:
-    """Reads what was noted."""
-    choices: dict[str, list[str]] = {}
-    for block in noted.get("blocks") or []:
-        if block["kind"] == "categorical":
-            choices.update(zip(block["columns"], block["categories"], strict=True))
+    """Reads what was noted; a model of an earlier version has its categories in its blocks alone."""
+    choices = noted.get("choices")
+    if choices is None:
+        blocks = [block for block in noted.get("blocks") or [] if block["kind"] == "categorical"]
+        choices = {
+            name: values for block in blocks for name, values in zip(block["columns"], block["categories"], strict=True)
+        }
     return Plan(
         noted["task"],
         noted["target"],
@@ -53,6 +61,9 @@ def plan_of(noted: Mapping[str, Any]) -> Plan:
         frozenset(noted["optional"]),
         noted["derive"],
         {name: values for name, values in choices.items() if name in noted["columns"]},
+        tuple(noted.get("complete", ())),
+        noted.get("ways", {}),
+        noted.get("reading", {}),
         noted.get("estimator"),
         noted.get("why", ""),
         noted,
@@ -96,7 +107,17 @@ def noted_of(pipeline: Any, task: Task, target: str) -> dict[str, Any]:
         "optional": sorted(columns.optional),
         "derive": columns.derive or {},
         "fill": columns.fill or {},
+        "ways": getattr(columns, "ways", None) or {},
+        "choices": dict(_choices(pipeline[1])),
     }
+
+
+def _choices(block: Any) -> Iterator[tuple[str, list[str]]]:
+    """Each categorical column of a fitted ColumnTransformer, and the values that it had in training."""
+    for _, fitted, columns in block.transformers_:
+        encoder = getattr(fitted, "named_steps", {}).get("encode")
+        if encoder is not None:
+            yield from zip(columns, ([str(value) for value in values] for values in encoder.categories_), strict=True)
 
 
 def plan_of_pipeline(pipeline: Any, folder: Path) -> Plan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from components.common.base.errors import Refusal, nearest
-from components.common.inference.coerce import Fault, Typed, Values, as_trained, typed
+from components.common.inference.coerce import Fault, Typed, Values, typed
 from components.common.inference.estimators import Estimator, Fitted, load_compiled
 from components.common.inference.features import Features
 from components.common.inference.plan import FOLDER, Plan, plan_of_pipeline, read_plan
@@ -34,6 +34,8 @@ class Answered:
     """Why the other rows were not, by row."""
     unknown: dict[str, int] = field(default_factory=dict)
     """Categorical column to the number of its values that were unknown in training; they are served."""
+    missing: dict[str, int] = field(default_factory=dict)
+    """Column that training never missed to the number of its values that are missing, where that was asked for."""
 
 
 class Predictor:
@@ -53,21 +55,22 @@ class Predictor:
     ):
         self.task, self.target, self.classes = plan.task, plan.target, plan.classes
         self.columns, self.optional = plan.columns, plan.optional
-        self.derived, self.choices = tuple(plan.derive), plan.choices
+        self.derived, self.choices, self.complete = tuple(plan.derive), plan.choices, plan.complete
+        self.reading, self.ways = plan.reading, plan.ways
         self.path, self.why, self.example = path, why, example
         self._features, self._estimator = features, estimator
         self._needed = [name for name in plan.columns if name not in plan.optional]
         self._categories = {name: frozenset(values) for name, values in plan.choices.items()}
         self._labels = None if plan.classes is None else np.array(plan.classes, dtype=object)
 
-    def answer(self, columns: Mapping[str, Values], rows: int, texts: bool = False) -> Answered:
+    def answer(self, columns: Mapping[str, Values], rows: int, count_missing: bool = False) -> Answered:
         """Answers rows.
 
         Args:
             columns: Column to its values, Python's (None where missing, `ABSENT` where a record has no such key) or a
                 numpy array; those that are not the model's are ignored.
             rows: How many rows; each column has that many values.
-            texts: Whether values are the texts of a CSV.
+            count_missing: Whether to count the missing values of columns that training never missed.
 
         Raises:
             Refusal: A column that the model needs is absent.
@@ -75,14 +78,13 @@ class Predictor:
         for name in self._needed:
             if name not in columns:
                 raise self._absent(columns)
-        if texts:
-            columns = {**columns, **{name: as_trained(columns[name], known) for name, known in self._known(columns)}}
-        values, faults = typed(columns, self.columns, self.optional, rows, texts)
+        values, faults = typed(columns, self.columns, self.optional, rows, self.ways)
         kept = np.arange(rows)
         if faults:
             kept, values = _without(values, faults, rows)
-        unknown: dict[str, int] = {}
+        missing = {name: _missing(values[name]) for name in self.complete} if count_missing else {}
         if self._features is None:
+            unknown = self._unknown(values)
             found, probabilities = self._estimator.answer(values) if len(kept) else _nothing(self.classes)
         else:
             matrix, unknown = self._features.make(values, len(kept))
@@ -92,10 +94,14 @@ class Predictor:
                 faults = sorted([*faults, *more], key=lambda fault: fault.row)
             found, probabilities = self._estimator.answer(matrix) if len(matrix) else _nothing(self.classes)
         predicted = found if self._labels is None else self._labels[found]
-        return Answered(kept, predicted, probabilities, faults, unknown)
+        return Answered(kept, predicted, probabilities, faults, unknown, missing)
 
-    def _known(self, columns: Mapping[str, Values]) -> Iterator[tuple[str, frozenset[str]]]:
-        return ((name, known) for name, known in self._categories.items() if name in columns)
+    def _unknown(self, values: Mapping[str, Typed]) -> dict[str, int]:
+        counts = {
+            name: sum(value is not None and value not in known for value in values[name])
+            for name, known in self._categories.items()
+        }
+        return {name: count for name, count in counts.items() if count}
 
     def _fit(self, matrix: np.ndarray) -> bool:
         """Whether all features are ordinary numbers, which the estimator takes; true of nearly all requests."""
@@ -190,3 +196,7 @@ def _nothing(classes: list[str] | None) -> tuple[np.ndarray, np.ndarray | None]:
     if classes is None:
         return np.empty(0), None
     return np.empty(0, dtype=np.intp), np.empty((0, len(classes)))
+
+
+def _missing(values: Typed) -> int:
+    return int(np.isnan(values).sum()) if isinstance(values, np.ndarray) else values.count(None)

@@ -1,7 +1,8 @@
 """The one conversion of a value to the kind of its column, in training and wherever a model is asked.
 
 What a cell means must not depend on the door that it came through: `1.0` is 1, `True` is true, and 007 keeps its zeros,
-whether it stands in a CSV, in JSON or in parquet. The rule looks at one value alone, never at those beside it.
+whether it stands in a CSV, in JSON or in parquet. The rule looks at one value alone, never at those beside it, and
+leaves all else as it is written: 2.50 is a version or a price, and no other writing of 2.5.
 
 This file travels inside every model as its text (see `train.shipped`), so that a model answers alike where this project
 is not installed. It may therefore import nothing of the project.
@@ -14,13 +15,14 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 import numpy as np
 
 TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
-REWRITTEN = r"^(true|True|TRUE|false|False|FALSE|-?(0|[1-9][0-9]*)?\.[0-9]*|-0)$"
+REWRITTEN = r"^(true|True|TRUE|false|False|FALSE|-?(0|[1-9][0-9]*)\.0+|-0)$"
 """Texts that may be written in another way than `text_of` writes them."""
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?([iI][nN][fF]([iI][nN][iI][tT][yY])?)$"
 """Texts that are a number."""
@@ -29,8 +31,10 @@ _YEAR = re.compile(r"\d{4}[0-9TWZtz:+\-., ]*", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 _EPOCH, _MICROSECONDS = datetime(1970, 1, 1), 86_400_000_000
-_FIRST = frozenset("-.0123456789tTfF")
+_FIRST = frozenset("-0123456789tTfF")
 _SPACES = " \u00a0\u202f"
+_KNOWN = 1000
+"""So many texts of a column are remembered."""
 
 
 class NotOfKind(ValueError):
@@ -50,38 +54,26 @@ def text_of(value, way=None):
     """A value as categories and texts are written: 3 for 3.0 and "3.0", true for True and "True", 007 as it stands.
 
     Raises:
-        NotOfKind: It is a list, an object, bytes that are not UTF-8, or no finite number.
+        NotOfKind: It is a list, an object, or bytes that are not UTF-8.
     """
     if isinstance(value, str):
-        decimal = (way or {}).get("decimal") or "."
-        if value[:1] not in _FIRST and value[:1] != decimal:
+        if value[:1] not in _FIRST:
             return value
+        decimal = (way or {}).get("decimal") or "."
         plain = value if decimal == "." else value.replace(".", "\0").replace(decimal, ".")
         if not _REWRITTEN.fullmatch(plain):
             return value
-        return plain.lower() if plain[:1] in "tTfF" else _shortest(plain, value)
+        whole = plain.lower().partition(".")[0]
+        return "0" if whole == "-0" else whole
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
     if isinstance(value, (int, np.integer)) and not isinstance(value, np.timedelta64):
         return str(int(value))
     if isinstance(value, (float, np.floating)):
-        if math.isinf(value):
-            raise NotOfKind("a text or a finite number")
         return text_of(str(value))
     if isinstance(value, Decimal):
         return text_of(format(value, "f"))
     return _other_text(value)
-
-
-def _shortest(number, value):
-    """A number with a decimal point without what adds nothing: zeros at its end, a sign before zero."""
-    whole, _, decimals = number.partition(".")
-    decimals = decimals.rstrip("0")
-    if not (whole.strip("-") or decimals or "0" in number):
-        return value  # a point alone
-    whole = whole if whole.strip("-") else whole + "0"
-    found = f"{whole}.{decimals}" if decimals else whole
-    return "0" if found == "-0" else found
 
 
 def _other_text(value):
@@ -97,8 +89,8 @@ def _other_text(value):
         try:
             return text_of(value.decode())
         except UnicodeDecodeError:
-            pass
-    raise NotOfKind("a text")
+            raise NotOfKind("a string in UTF-8") from None
+    raise NotOfKind("a string")
 
 
 def number_of(value, way=None):
@@ -154,7 +146,7 @@ def _point(text, way):
 def number_rule(way):
     """What a number must look like, in words."""
     if not way.keys() & {"decimal", "thousands", "currency", "percent"}:
-        return "a number"
+        return "a number; null where it is missing"
     decimal, thousands = way.get("decimal") or ".", way.get("thousands") or ""
     example = f"{way.get('currency') or ''}1{thousands}234{decimal}5{'%' if way.get('percent') else ''}"
     return f"a number, written like {example}"
@@ -213,6 +205,28 @@ def days_of(stamps):
     return np.where(np.isnat(stamps), np.nan, stamps.astype("int64") / _MICROSECONDS)
 
 
+def of_array(values, kind, way=None):
+    """Brings an array that has a type of the kind to it, all at once.
+
+    Args:
+        values: (n,) of any dtype.
+        kind: As of `converted`.
+        way: As of `converted`.
+
+    Returns:
+        (n,) float64, NaN where missing; None of an array of another type.
+    """
+    if kind == "date" and values.dtype.kind == "M":
+        return days_of(values)
+    if kind != "numerical" or values.dtype.kind not in "fiub":
+        return None
+    numbers = values.astype("float64")
+    for mark in (way or {}).get("missing", ()):
+        with suppress(NotOfKind):  # of a mark that no number is written like
+            numbers[numbers == number_of(mark, way)] = math.nan
+    return numbers
+
+
 def marks_of(way):
     """The declared spellings of a missing value, as `text_of` writes them."""
     return frozenset(text_of(mark, way) for mark in (way or {}).get("missing", ()))
@@ -236,15 +250,17 @@ def converted(values, kind, way=None):
     to, missing = _OF_KIND[kind], math.nan if kind in ("numerical", "date") else None
     marks, found, faults, known = marks_of(way), [], {}, {}
     for row, value in enumerate(values):
-        if type(value) is str and value in known:  # most columns of texts repeat themselves
+        text = type(value) is str
+        if text and value in known:  # most columns of texts repeat themselves
             found.append(known[value])
             continue
         try:
             new = missing if is_missing(value) or (marks and _marked(value, marks, way)) else to(value, way)
-            if type(value) is str and len(known) < 1000:
-                known[value] = new
         except NotOfKind as bad:
             new, faults[row] = missing, str(bad)
+        else:
+            if text and len(known) < _KNOWN:
+                known[value] = new
         found.append(new)
     return found, faults
 

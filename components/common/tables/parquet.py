@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.common.base.errors import Refusal
@@ -72,3 +74,104 @@ def write_table(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     import pyarrow as pa
 
     write_arrow(pa.Table.from_pandas(frame, preserve_index=False), path)
+
+
+@contextmanager
+def batches(
+    path: str | os.PathLike[str], rows: int, columns: Sequence[str]
+) -> Iterator[tuple[list[str], Callable[[], Iterator[pa.RecordBatch]]]]:
+    """Opens a parquet table of the pipeline to be read some rows at a time, once or more often.
+
+    Args:
+        path: The file.
+        rows: Rows of a batch.
+        columns: Columns to read, those of them that are there.
+
+    Yields:
+        The names of all columns, and what starts from the first row each time it is called.
+
+    Raises:
+        Refusal: The file is absent or is no parquet.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def unreadable(error: Exception) -> Exception:
+        if getattr(error, "errno", None):
+            return error  # a fault of the machine
+        return Refusal(f"not a readable parquet file ({error})", where=str(path))
+
+    try:
+        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+    except FileNotFoundError:
+        raise Refusal("the table does not exist", where=str(path)) from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise unreadable(error) from None
+    names = file.schema_arrow.names
+
+    def read() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from file.iter_batches(rows, columns=[name for name in columns if name in names], use_threads=False)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise unreadable(error) from None
+
+    with file:
+        yield names, read
+
+
+class _Widened(Exception):
+    """A later part needs a wider type than those that are written."""
+
+
+def write_widening(
+    parts: Callable[[], Iterator[pa.Table]], path: str | os.PathLike[str], empty: Callable[[], Refusal]
+) -> None:
+    """Writes a table part by part as parquet, whole or not at all, each column of the widest type that a part has.
+
+    Where a type gets wider after something was written, all is made once more. int64 widens to float64, both to string.
+
+    Args:
+        parts: Makes the parts, from the first one each time it is called.
+        path: The file.
+        empty: The refusal of a table without rows.
+    """
+    types: dict[str, pa.DataType] = {}
+    while True:
+        with suppress(_Widened), written_whole(path) as beside:
+            _write_parts(parts(), beside, types, empty)
+            return
+
+
+def _write_parts(
+    parts: Iterator[pa.Table], beside: Path, types: dict[str, pa.DataType], empty: Callable[[], Refusal]
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writer, rows, widened = None, 0, False
+    try:
+        for part in parts:
+            rows += part.num_rows
+            for name, of in zip(part.column_names, part.schema.types, strict=True):
+                wider = _wider(types.get(name, of), of)
+                widened = widened or (writer is not None and wider != types[name])
+                types[name] = wider
+            if part.num_rows and not widened:
+                schema = pa.schema([(name, types[name]) for name in part.column_names])
+                writer = writer or pq.ParquetWriter(beside, schema, compression="zstd", store_schema=True)
+                writer.write_table(part.cast(schema).combine_chunks())
+    finally:
+        if writer is not None:
+            writer.close()
+    if not rows:
+        raise empty()
+    if widened:
+        raise _Widened
+
+
+def _wider(first: pa.DataType, second: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    if first == second:
+        return first
+    return pa.float64() if {first, second} == {pa.int64(), pa.float64()} else pa.string()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.common.inference.estimators import FOREST, LINEAR, VALUES
-from components.common.inference.plan import FILE, noted_of
+from components.common.inference.plan import FILE
 from components.common.inference.sklearn_predict import Answers
 from components.train.compiling.blocks import noted_blocks
 from components.train.compiling.not_compiled import NotCompiled
@@ -44,14 +44,13 @@ class Compiled:
 
 
 def compile_model(
-    pipeline: Any, task: str, target: str, table: pd.DataFrame, expected: Answers, folder: Path
+    pipeline: Any, noted: dict[str, Any], table: pd.DataFrame, expected: Answers, folder: Path
 ) -> Compiled:
     """Compiles a fitted pipeline, and asks the compiled form for rows that scikit-learn has answered.
 
     Args:
         pipeline: columns, features, model.
-        task: classification or regression.
-        target: The target column.
+        noted: What `noted_of` and the step note of it; the compiled form is added.
         table: The validation split, raw columns.
         expected: scikit-learn's answers to it.
         folder: An empty folder for the files.
@@ -60,7 +59,6 @@ def compile_model(
         What became of it. Its plan says what answers: the compiled estimator only if all classes were equal and no
         probability or number differed by more than is allowed.
     """
-    noted = noted_of(pipeline, task, target)
     why = ""
     try:
         noted |= noted_blocks(pipeline[1])
