@@ -41,7 +41,7 @@ def predict_file(
         say: Is told how far it is, in words.
 
     Returns:
-        The counts: rows, answered, refused, unknown_values.
+        The counts: rows, answered, refused, unknown_values, missing_values (where training had none).
 
     Raises:
         Refusal: There is no such model, it does not fit the table, or too many rows are refused; then the report is
@@ -54,7 +54,9 @@ def predict_file(
     with tempfile.TemporaryDirectory() as scratch:
         version = bring_marked(open_store(), model, Path(scratch) / "model")
         predictor = load_predictor(Path(scratch) / "model")
-        wanted = Wanted(argument.keep, argument.probabilities, f"v{version.number}", argument.max_rejects)
+        wanted = Wanted(
+            argument.keep, argument.probabilities, f"v{version.number}", argument.max_rejects, argument.max_unknown
+        )
         tally, rejects = Tally(), Path(rejects_path)
         with open_table(table_path, argument.chunk, form="parquet") as table:
             try:
@@ -77,6 +79,7 @@ def predict_file(
         "answered": tally.answered,
         "refused": tally.refused,
         "unknown_values": sum(tally.unknown.values()),
+        "missing_values": sum(tally.missing(predictor.complete).values()),
     }
 
 

@@ -47,6 +47,7 @@ def write_report(
             *_answers(predictor, tally),
             *_refused(tally),
             *_unknown(tally),
+            *_missing(predictor, tally),
         ),
     )
 
@@ -106,5 +107,19 @@ def _unknown(tally: Tally) -> list[Any]:
             "Values that training did not know",
             html.table(["column", "rows", "share"], rows, numeric=["rows", "share"]),
             note="Rows with such values are answered: the value counts as none of the known ones.",
+        )
+    ]
+
+
+def _missing(predictor: Predictor, tally: Tally) -> list[Any]:
+    missing = tally.missing(predictor.complete)
+    if not missing:
+        return []
+    rows = [[name, count, percentage(count, tally.looked)] for name, count in missing.items()]
+    return [
+        html.section(
+            "Missing values where training had none",
+            html.table(["column", "rows", "share"], rows, numeric=["rows", "share"]),
+            note="Rows with such values are answered: no such row was there to learn from.",
         )
     ]

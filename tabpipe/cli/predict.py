@@ -46,6 +46,12 @@ def add(commands: Any) -> None:
         metavar="N",
         help="most rows that may be refused, a number or 1%% (default: any, but not all)",
     )
+    parser.add_argument(
+        "--max-unknown",
+        default="",
+        metavar="N",
+        help="most values of a categorical column that training did not know, a number or 1%% (default: any, not all)",
+    )
     parser.add_argument("--chunk", type=int, default=10_000, metavar="N", help="rows at once (default: 10000)")
     parser.add_argument("--delimiter", help="of a CSV (default: a comma; a tab of .tsv)")
     parser.add_argument("--from", dest="form", choices=("csv", "jsonl", "parquet", "arrow"), help="the format of IN")

@@ -40,7 +40,9 @@ def predict(options: argparse.Namespace) -> int:
     from components.common.inference import load_predictor
 
     predictor = load_predictor(model.folder)
-    wanted = Wanted(options.ids or options.keep, options.probabilities, model.version, options.max_rejects)
+    wanted = Wanted(
+        options.ids or options.keep, options.probabilities, model.version, options.max_rejects, options.max_unknown
+    )
     progress = _Progress()
     try:
         with open_table(options.table, options.chunk, form=options.form, delimiter=options.delimiter) as table:
@@ -127,7 +129,7 @@ def _tell(
             "out": options.out,
             "rejects": rejects if tally.refused and rejects else None,
             "seconds": round(seconds, 3),
-            **tally.document(),
+            **tally.document(predictor.complete),
         }
         print(json.dumps(document, ensure_ascii=False), file=sys.stderr if options.out == STREAM else sys.stdout)
         return
@@ -139,6 +141,8 @@ def _tell(
     )
     for name, count in tally.unknown.items():
         print(f"  {name}: {count:,} values that training did not know", file=out)
+    for name, count in tally.missing(predictor.complete).items():
+        print(f"  {name}: {count:,} missing values; training had none", file=out)
     for name, row in tally.dropped.items():
         print(f"  {name}: first there in row {row:,}, and not in the output", file=out)
     if tally.refused:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal, shorten
+
+if TYPE_CHECKING:
+    from components.common.inference import Answered
 
 _SAMPLE = 20_000
 _REASONS = 1000
@@ -31,6 +32,12 @@ class Tally:
     """(column, rule) to row and value of the first row that was refused for it."""
     unknown: Counter[str] = field(default_factory=Counter)
     """Categorical column to values that training did not know."""
+    strange: dict[str, str] = field(default_factory=dict)
+    """Categorical column to the first such value."""
+    given: Counter[str] = field(default_factory=Counter)
+    """Column of the model to values that are there."""
+    looked: int = 0
+    """Rows of which values were counted."""
     dropped: dict[str, int] = field(default_factory=dict)
     """Column of JSON lines that the first rows do not have, to the first row that has it; it is not in the output."""
     values: list[float] = field(default_factory=list)
@@ -45,11 +52,15 @@ class Tally:
         """Rows of the table."""
         return self.answered + self.refused
 
-    def answers(self, predicted: np.ndarray, unknown: Mapping[str, int]) -> None:
+    def answers(self, answered: Answered) -> None:
         """Counts answered rows."""
-        before = self.answered
+        before, predicted = self.answered, answered.predicted
         self.answered += len(predicted)
-        self.unknown.update({name: count for name, count in unknown.items() if count})
+        self.unknown.update({name: count for name, count in answered.unknown.items() if count})
+        self.given.update(answered.given)
+        self.looked += answered.looked
+        for name, value in answered.strange.items():
+            self.strange.setdefault(name, value)
         if predicted.dtype.kind != "f":
             self.classes.update(predicted.tolist())
         elif len(predicted):
@@ -68,14 +79,23 @@ class Tally:
         self.reasons[reason] += 1
         self.examples.setdefault(reason, (row, value if value is None else shorten(value)))
 
-    def document(self) -> dict[str, Any]:
-        """As JSON shows it."""
+    def missing(self, complete: Iterable[str]) -> dict[str, int]:
+        """Of columns that training never missed, those that some rows miss, and how many."""
+        return {name: count for name in complete if (count := self.looked - self.given[name])}
+
+    def document(self, complete: Iterable[str] = ()) -> dict[str, Any]:
+        """As JSON shows it.
+
+        Args:
+            complete: The columns that training never missed.
+        """
         found: dict[str, Any] = {"rows": self.rows, "answered": self.answered, "refused": self.refused}
         if self.classes:
             found["classes"] = dict(self.classes.most_common())
         elif self.answered:
             found["values"] = {"min": self.low, "mean": self.total / self.answered, "max": self.high}
         found["unknown"] = dict(self.unknown)
+        found["missing"] = self.missing(complete)
         found["reasons"] = [
             {
                 "column": column,
@@ -89,8 +109,8 @@ class Tally:
         return found
 
 
-def most_refused(text: str) -> tuple[str, float]:
-    """Reads how many rows may be refused: `100` or `2.5%`.
+def most_rows(text: str, option: str) -> tuple[str, float]:
+    """Reads a number of rows, or a share of them: `100` or `2.5%`.
 
     Returns:
         `rows` or `share`, and the number.
@@ -105,7 +125,7 @@ def most_refused(text: str) -> tuple[str, float]:
             return ("share", number / 100) if share else ("rows", number)
     except ValueError:
         pass
-    raise Refusal("not a number of rows", where="--max-rejects", value=text, rule="a number, or a share such as 1%")
+    raise Refusal("not a number of rows", where=option, value=text, rule="a number, or a share such as 1%")
 
 
 def percentage(part: int, whole: int) -> str:

@@ -12,8 +12,9 @@ import numpy as np
 
 from components.common.base.errors import Refusal, nearest, shorten
 from components.common.batch.columns import answer_columns, output_names
-from components.common.batch.counts import Tally, most_refused, percentage
+from components.common.batch.counts import Tally, most_rows, percentage
 from components.common.batch.rejects import Rejects
+from components.common.batch.strange import refuse_strange
 from components.common.inference.coerce import ABSENT
 from components.common.tables.chunk import Chunk, asked, kept
 from components.common.tables.reader import Table
@@ -42,6 +43,8 @@ class Wanted:
     """What the column model_version says."""
     max_rejects: str = ""
     """Most rows that may be refused, as a number or `2%`; all but one by default."""
+    max_unknown: str = ""
+    """Most values of a categorical column that training may not have known, as a number or `2%`; not all by default."""
 
 
 def predict_table(
@@ -76,7 +79,8 @@ def predict_table(
     """
     import pyarrow as pa
 
-    limit = most_refused(wanted.max_rejects) if wanted.max_rejects else None
+    limit = most_rows(wanted.max_rejects, "--max-rejects") if wanted.max_rejects else None
+    most_unknown = most_rows(wanted.max_unknown, "--max-unknown") if wanted.max_unknown else None
     _refuse_absent(predictor, table)
     names = _kept_names(predictor, table, wanted)
     output_names(names, predictor, wanted.probabilities)  # refuses a clash before anything is read
@@ -94,6 +98,7 @@ def predict_table(
             _answer(predictor, _no_rows(table), names, wanted, writer, refused, tally, True)
         refused.commit()
         _refuse_too_many(tally, limit, table.where, rejects)
+        refuse_strange(tally, predictor, most_unknown, table.where)
         writer.commit()
     except (UnicodeError, OverflowError, pa.ArrowException) as error:
         raise Refusal(
@@ -118,8 +123,8 @@ def _answer(
     tally: Tally,
     texts: bool,
 ) -> None:
-    columns, numbers_are_texts = asked(chunk, predictor.columns)
-    answered = predictor.answer(columns, chunk.rows, texts=numbers_are_texts)
+    columns = asked(chunk, predictor.columns, predictor.ways)
+    answered = predictor.answer(columns, chunk.rows, count_given=True)
     answers = answer_columns(predictor, answered, wanted.probabilities, wanted.version)
     if writer.form == "jsonl" and isinstance(next(iter(chunk.columns.values()), None), list):
         writer.write_records(_records(chunk, names, answered.kept.tolist(), answers))
@@ -127,7 +132,7 @@ def _answer(
         absent = [None] * chunk.rows
         found = {name: kept(chunk.columns.get(name, absent), answered.kept, texts=texts) for name in names}
         writer.write({**found, **answers})
-    tally.answers(answered.predicted, answered.unknown)
+    tally.answers(answered)
     if answered.faults or chunk.faulty:
         refused.write(chunk, answered.faults, tally)
 

@@ -22,6 +22,8 @@ class Predict(Section):
     """Rows that are asked at once."""
     max_rejects: str = ""
     """Most rows that may be refused, as a number or as a share (1%); by default any number, but not all."""
+    max_unknown: str = ""
+    """Most values of a categorical column that training did not know, likewise; by default any number, but not all."""
 
 
 class PredictArgument(Predict):

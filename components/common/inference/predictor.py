@@ -34,8 +34,12 @@ class Answered:
     """Why the other rows were not, by row."""
     unknown: dict[str, int] = field(default_factory=dict)
     """Categorical column to the number of its values that were unknown in training; they are served."""
-    missing: dict[str, int] = field(default_factory=dict)
-    """Column that training never missed to the number of its values that are missing, where that was asked for."""
+    strange: dict[str, str] = field(default_factory=dict)
+    """Such a column to the first such value."""
+    looked: int = 0
+    """Rows whose values are of their kinds."""
+    given: dict[str, int] = field(default_factory=dict)
+    """Column to the number of its values that are there, where that was asked for."""
 
 
 class Predictor:
@@ -63,14 +67,14 @@ class Predictor:
         self._categories = {name: frozenset(values) for name, values in plan.choices.items()}
         self._labels = None if plan.classes is None else np.array(plan.classes, dtype=object)
 
-    def answer(self, columns: Mapping[str, Values], rows: int, count_missing: bool = False) -> Answered:
+    def answer(self, columns: Mapping[str, Values], rows: int, count_given: bool = False) -> Answered:
         """Answers rows.
 
         Args:
             columns: Column to its values, Python's (None where missing, `ABSENT` where a record has no such key) or a
                 numpy array; those that are not the model's are ignored.
             rows: How many rows; each column has that many values.
-            count_missing: Whether to count the missing values of columns that training never missed.
+            count_given: Whether to count the values of each column that are there.
 
         Raises:
             Refusal: A column that the model needs is absent.
@@ -82,9 +86,10 @@ class Predictor:
         kept = np.arange(rows)
         if faults:
             kept, values = _without(values, faults, rows)
-        missing = {name: _missing(values[name]) for name in self.complete} if count_missing else {}
+        looked = len(kept)
+        given = {name: _given(one) for name, one in values.items()} if count_given else {}
         if self._features is None:
-            unknown = self._unknown(values)
+            unknown = {name: len(found) for name in self._categories if (found := self._strange(name, values))}
             found, probabilities = self._estimator.answer(values) if len(kept) else _nothing(self.classes)
         else:
             matrix, unknown = self._features.make(values, len(kept))
@@ -94,14 +99,13 @@ class Predictor:
                 faults = sorted([*faults, *more], key=lambda fault: fault.row)
             found, probabilities = self._estimator.answer(matrix) if len(matrix) else _nothing(self.classes)
         predicted = found if self._labels is None else self._labels[found]
-        return Answered(kept, predicted, probabilities, faults, unknown, missing)
+        strange = {name: self._strange(name, values)[0] for name in unknown} if count_given else {}
+        return Answered(kept, predicted, probabilities, faults, unknown, strange, looked, given)
 
-    def _unknown(self, values: Mapping[str, Typed]) -> dict[str, int]:
-        counts = {
-            name: sum(value is not None and value not in known for value in values[name])
-            for name, known in self._categories.items()
-        }
-        return {name: count for name, count in counts.items() if count}
+    def _strange(self, name: str, values: Mapping[str, Typed]) -> list[str]:
+        """The values of a categorical column that were unknown in training."""
+        known = self._categories[name]
+        return [value for value in values[name] if value is not None and value not in known]
 
     def _fit(self, matrix: np.ndarray) -> bool:
         """Whether all features are ordinary numbers, which the estimator takes; true of nearly all requests."""
@@ -198,5 +202,5 @@ def _nothing(classes: list[str] | None) -> tuple[np.ndarray, np.ndarray | None]:
     return np.empty(0, dtype=np.intp), np.empty((0, len(classes)))
 
 
-def _missing(values: Typed) -> int:
-    return int(np.isnan(values).sum()) if isinstance(values, np.ndarray) else values.count(None)
+def _given(values: Typed) -> int:
+    return len(values) - (int(np.isnan(values).sum()) if isinstance(values, np.ndarray) else values.count(None))

@@ -24,14 +24,14 @@ import numpy as np
 TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 REWRITTEN = r"^(true|True|TRUE|false|False|FALSE|-?(0|[1-9][0-9]*)\.0+|-0)$"
 """Texts that may be written in another way than `text_of` writes them."""
-NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?([iI][nN][fF]([iI][nN][iI][tT][yY])?)$"
+NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?([iI][nN][fF]([iI][nN][iI][tT][yY])?)$"
 """Texts that are a number."""
 _REWRITTEN, _NUMBER = re.compile(REWRITTEN), re.compile(NUMBER)
 _YEAR = re.compile(r"\d{4}[0-9TWZtz:+\-., ]*", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 _EPOCH, _MICROSECONDS = datetime(1970, 1, 1), 86_400_000_000
-_FIRST = frozenset("-0123456789tTfF")
+_FIRST = "-0123456789tTfF"  # no set: a model is the same bytes each time
 _SPACES = " \u00a0\u202f"
 _KNOWN = 1000
 """So many texts of a column are remembered."""
@@ -145,7 +145,7 @@ def _point(text, way):
 
 def number_rule(way):
     """What a number must look like, in words."""
-    if not way.keys() & {"decimal", "thousands", "currency", "percent"}:
+    if not any(key in way for key in ("decimal", "thousands", "currency", "percent")):
         return "a number; null where it is missing"
     decimal, thousands = way.get("decimal") or ".", way.get("thousands") or ""
     example = f"{way.get('currency') or ''}1{thousands}234{decimal}5{'%' if way.get('percent') else ''}"
@@ -193,9 +193,7 @@ def day_of(value, way=None):
 
 
 def _since(moment):
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
-    since = moment - _EPOCH
+    since = moment.replace(tzinfo=None) - _EPOCH - (moment.utcoffset() or timedelta(0))
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) / _MICROSECONDS
 
 

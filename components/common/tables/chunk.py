@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.common.inference.coerce import ABSENT
+from components.common.inference.arrow_values import as_asked
+from components.common.inference.coerce import ABSENT, Way
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from components.common.config import Kind
-
-
-_NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
 @dataclass(frozen=True)
@@ -50,73 +48,26 @@ class Chunk:
         return len(self.numbers)
 
 
-def asked(chunk: Chunk, kinds: Mapping[str, Kind]) -> tuple[dict[str, Any], bool]:
+def asked(chunk: Chunk, kinds: Mapping[str, Kind], ways: Mapping[str, Way]) -> dict[str, Any]:
     """The columns of a chunk as a predictor takes them.
 
     Args:
         chunk: The rows.
         kinds: The model's columns.
+        ways: Column to how its values are written.
 
     Returns:
-        Column to NumPy array or list, and whether they are texts that numbers have yet to be read from.
+        Column to NumPy array or list.
     """
-    names = [name for name in kinds if name in chunk.columns]
+    found = {
+        name: as_asked(chunk.columns[name], kind, ways.get(name))
+        for name, kind in kinds.items()
+        if name in chunk.columns
+    }
     # Of JSON lines, one chunk may lack a column that others have: its rows are told apart by the predictor.
-    lacking = (
-        {name: [ABSENT] * chunk.rows for name in kinds if name not in chunk.columns}
-        if not names or isinstance(chunk.columns[names[0]], list)
-        else {}
-    )
-    if not chunk.texts:
-        return {name: _values(chunk.columns[name], kinds[name]) for name in names} | lacking, False
-    found: dict[str, Any] = {}
-    for name in names:
-        numbers = _parsed(chunk.columns[name]) if kinds[name] == "numerical" else None
-        if kinds[name] == "numerical" and numbers is None:  # something among them needs a second look
-            return {name: chunk.columns[name].to_pylist() for name in names}, True
-        found[name] = chunk.columns[name].to_pylist() if numbers is None else numbers
-    return found, False
-
-
-def _parsed(texts: pa.Array) -> np.ndarray | None:
-    """Numbers of texts, NaN where missing; None where one of them is not plainly a number."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    try:
-        return pc.cast(texts, pa.float64()).to_numpy(zero_copy_only=False)
-    except pa.ArrowInvalid:
-        return None
-
-
-def _read(texts: pa.Array) -> Any:
-    """A column of numbers in which some value is none, so that all became texts: numbers where they are, else texts."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    texts = pc.utf8_trim_whitespace(texts)
-    if (numbers := _parsed(texts)) is not None:
-        return numbers
-    plain = pc.match_substring_regex(texts, _NUMBER)
-    found = pc.cast(pc.if_else(plain, texts, pa.scalar(None, pa.string())), pa.float64()).to_pylist()
-    return [text if number is None else number for number, text in zip(found, texts.to_pylist(), strict=True)]
-
-
-def _values(column: Any, kind: Kind) -> Any:
-    """An Arrow array as NumPy's where that loses nothing, else as a list; a list as it is."""
-    import pyarrow as pa
-
-    if isinstance(column, list):
-        return column
-    types, of = pa.types, column.type
-    if kind == "numerical" and types.is_string(of):
-        return _read(column)
-    if types.is_decimal(of):
-        column, of = column.cast(pa.float64()), pa.float64()
-    number = types.is_integer(of) or types.is_floating(of)
-    if (number and (kind == "numerical" or not column.null_count)) or types.is_temporal(of):
-        return column.to_numpy(zero_copy_only=False)
-    return column.to_pylist()
+    if not found or all(isinstance(values, list) for values in chunk.columns.values()):
+        found |= {name: [ABSENT] * chunk.rows for name in kinds if name not in chunk.columns}
+    return found
 
 
 def kept(column: Any, rows: np.ndarray, *, texts: bool = False) -> pa.Array:

@@ -13,7 +13,7 @@ import pytest
 
 from components.common.base.errors import Refusal
 from components.common.batch import format_named, open_table, percentage
-from components.common.batch.counts import Tally, most_refused
+from components.common.batch.counts import Tally, most_rows
 from components.common.inference import ABSENT
 from components.common.tables.chunk import asked
 from components.common.tables.writer import Writer
@@ -47,7 +47,7 @@ def write(frame, path):
 def read(path, rows=10, **options):
     """All chunks as (numbers, columns as a predictor takes them, faulty lines)."""
     with open_table(path, rows, **options) as opened:
-        return [(chunk.numbers.tolist(), *asked(chunk, KINDS), chunk.faulty) for chunk in opened.chunks]
+        return [(chunk.numbers.tolist(), asked(chunk, KINDS, {}), chunk.faulty) for chunk in opened.chunks]
 
 
 NAMES = ["t.csv", "t.csv.gz", "t.tsv", "t.jsonl", "t.jsonl.gz", "t.parquet", "t.feather", "t.stream.arrow"]
@@ -222,13 +222,13 @@ def test_a_tally_keeps_an_even_sample_of_numbers():
     ("text", "found"), [("0", ("rows", 0)), ("12", ("rows", 12)), ("2.5%", ("share", 0.025))], ids=str
 )
 def test_limits_of_refused_rows_are_numbers_or_shares(text, found):
-    assert most_refused(text) == found
+    assert most_rows(text, "--max-rejects") == found
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "101%", "many", "nan", "%"])
 def test_other_limits_are_refused(text):
     with pytest.raises(Refusal, match="max-rejects"):
-        most_refused(text)
+        most_rows(text, "--max-rejects")
 
 
 def test_a_share_is_never_nothing_of_something_nor_all_of_less():

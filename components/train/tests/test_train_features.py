@@ -174,7 +174,7 @@ def test_an_absent_column_is_missing_where_optional_and_refused_by_name_elsewher
 
 def test_the_model_fills_what_preprocess_would_fill():
     kinds = {"x": "categorical", "y": "numerical", "when": "date"}
-    fill = {"x": "none", "y": -1, "when": "1970-01-03"}
+    fill = {"x": "none", "y": -1, "when": 2.0}
     asked = Columns(kinds, list(kinds), optional=["x"], fill=fill)
     made = asked.transform(pd.DataFrame({"y": [1.5, None], "when": ["1970-01-02", None]}))
     assert made.to_dict("list") == {"x": ["none", "none"], "y": [1.5, -1.0], "when": [1.0, 2.0]}

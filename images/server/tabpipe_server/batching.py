@@ -40,16 +40,14 @@ class Batching:
         self._waiting: dict[tuple, list[_Waiting]] = {}
         self._running: dict[tuple, int] = {}
 
-    async def answer(
-        self, predictor: Predictor, columns: Mapping[str, Sequence[Any]], rows: int, texts: bool
-    ) -> Answered:
+    async def answer(self, predictor: Predictor, columns: Mapping[str, Sequence[Any]], rows: int) -> Answered:
         """Answers rows, together with those of others.
 
         Raises:
             Refusal: The model refuses them.
         """
         names = tuple(name for name in predictor.columns if name in columns)
-        lane = (predictor, names, texts)  # only the like are asked together
+        lane = (predictor, names)  # only the like are asked together
         one = _Waiting({name: columns[name] for name in names}, rows, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(lane, []).append(one)
         self._go(lane)
@@ -71,9 +69,9 @@ class Batching:
         if not batch:
             return
         self._running[lane] = self._running.get(lane, 0) + 1
-        predictor, names, texts = lane
+        predictor, names = lane
         loop = asyncio.get_running_loop()
-        done = loop.run_in_executor(self._pool, _answered, predictor, names, batch, texts)
+        done = loop.run_in_executor(self._pool, _answered, predictor, names, batch)
         done.add_done_callback(lambda found: self._done(lane, batch, found))
 
     def _done(self, lane: tuple, batch: list[_Waiting], found: asyncio.Future) -> None:
@@ -92,19 +90,17 @@ class Batching:
         self._go(lane)
 
 
-def _answered(
-    predictor: Predictor, names: Sequence[str], batch: list[_Waiting], texts: bool
-) -> list[Answered | BaseException]:
+def _answered(predictor: Predictor, names: Sequence[str], batch: list[_Waiting]) -> list[Answered | BaseException]:
     """The answer to each request of a batch, in a thread."""
     if len(batch) > 1:
         columns = {name: [value for one in batch for value in one.columns[name]] for name in names}
         try:
-            whole = predictor.answer(columns, sum(one.rows for one in batch), texts)
+            whole = predictor.answer(columns, sum(one.rows for one in batch))
             if not whole.unknown:  # they are counted per request
                 return list(_parts(whole, [one.rows for one in batch]))
         except Exception:  # one request's fault must not be another's: each is asked alone
             pass
-    return [_tried(predictor.answer, one.columns, one.rows, texts) for one in batch]
+    return [_tried(predictor.answer, one.columns, one.rows) for one in batch]
 
 
 def _tried(answer: Callable[..., Answered], *arguments: Any) -> Answered | BaseException:

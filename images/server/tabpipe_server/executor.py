@@ -37,9 +37,7 @@ class Answering:
         self.busy = 0
         """Requests that wait for the threads, or are in them."""
 
-    async def answer(
-        self, predictor: Predictor, columns: Mapping[str, Sequence[Any]], rows: int, texts: bool = False
-    ) -> Answered:
+    async def answer(self, predictor: Predictor, columns: Mapping[str, Sequence[Any]], rows: int) -> Answered:
         """Answers rows.
 
         Raises:
@@ -47,7 +45,7 @@ class Answering:
             Refusal: A column that the model needs is absent.
         """
         if rows <= AT_ONCE and predictor.path == "compiled":
-            return predictor.answer(columns, rows, texts)
+            return predictor.answer(columns, rows)
         cancelled: list[bool] = []
         loop = asyncio.get_running_loop()
         size = rows if predictor.path == "scikit-learn" else PART
@@ -56,16 +54,16 @@ class Answering:
             if cancelled:
                 return None
             if size >= rows:
-                return predictor.answer(columns, rows, texts)
+                return predictor.answer(columns, rows)
             stop = min(start + size, rows)
             cut = {name: values[start:stop] for name, values in columns.items()}
-            return predictor.answer(cut, stop - start, texts)
+            return predictor.answer(cut, stop - start)
 
         starts = range(0, rows, size)
         self.busy += 1
         try:
             if rows <= AT_ONCE:
-                return await asyncio.wait_for(self._batching.answer(predictor, columns, rows, texts), self.timeout)
+                return await asyncio.wait_for(self._batching.answer(predictor, columns, rows), self.timeout)
             waiting = [loop.run_in_executor(self._pool, part, start) for start in starts]
             parts = await asyncio.wait_for(asyncio.gather(*waiting), self.timeout)
         except TimeoutError:

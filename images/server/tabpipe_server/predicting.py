@@ -85,7 +85,7 @@ class Predicting:
                 else:
                     key, chosen = request_id, self._choosing.for_version(version)
                 columns, rows = (columns_of_tensors if tensors else columns_of)(sent, chosen.expected)
-                answered = await self._answering.answer(chosen.served.predictor, columns, rows, sent.texts)
+                answered = await self._answering.answer(chosen.served.predictor, columns, rows)
                 if answered.faults:
                     self._metrics.refused.inc(len(answered.faults))
                     raise bad_rows(answered.faults, rows)

@@ -81,7 +81,7 @@ class Afterwards:
         """Asks the challenger, in a thread."""
         try:
             started = time.perf_counter()
-            answered = challenger.predictor.answer(common["columns"], common["rows"], common["texts"])
+            answered = challenger.predictor.answer(common["columns"], common["rows"])
             seconds = time.perf_counter() - started
             self._metrics.shadowed.labels("refused" if answered.faults else "answered").inc()
             if self._logbook is not None:
