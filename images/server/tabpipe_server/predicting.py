@@ -131,7 +131,7 @@ class Predicting:
             log.error("request %s failed", request_id, exc_info=error)
             error = unexpected()
         self._metrics.fault(error.code)
-        return error
+        return error.with_traceback(None)  # else it and the frame that keeps it hold each other, and the body
 
     async def _read(self, scope: Any, headers: dict[bytes, bytes], receive: Any, tensors: bool) -> Sent:
         media, settings = media_type(headers), self._settings
