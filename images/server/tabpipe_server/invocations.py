@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -12,7 +13,7 @@ from components.common.errors import nearest
 from tabpipe_server.columns import NAME, Columns, Expected, too_many_rows
 from tabpipe_server.faults import bad
 from tabpipe_server.json_bodies import read_json
-from tabpipe_server.weighing import check_csv, check_json
+from tabpipe_server.weighing import SMALL, check_csv, check_json
 
 if TYPE_CHECKING:
     from tabpipe_server.settings import Settings
@@ -84,10 +85,9 @@ def read_csv(settings: Settings, query: bytes, body: bytes) -> Sent:
         Unanswered: It is no such CSV, or has too many cells or rows.
     """
     check_csv(body, settings.max_bytes)
-    # Decoded piece by piece: as a text the whole of it may take four times the memory.
-    reader = csv.reader(io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline=""), strict=True)
     lines, empty = [], 0
     try:
+        reader = csv.reader(_text(body), strict=True)
         for line in reader:
             if line:
                 lines.append(line)
@@ -107,6 +107,13 @@ def read_csv(settings: Settings, query: bytes, body: bytes) -> Sent:
     if given.get("probabilities") in ("true", "false"):
         given["probabilities"] = given["probabilities"] == "true"
     return Sent(params_of(given), "csv", lines, len(body) > settings.max_cell, texts=True, size=len(body))
+
+
+def _text(body: bytes) -> Iterable[str]:
+    """The lines; of a large body piece by piece, for as a text the whole of it may take four times the memory."""
+    if len(body) <= SMALL:
+        return io.StringIO(body.decode("utf-8-sig"), newline="")
+    return io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")
 
 
 def _not_utf8(body: bytes) -> int:

@@ -195,10 +195,10 @@ def test_a_large_csv_with_texts_of_several_lines_is_answered(trees):
     assert len(answer.json()["predictions"]) == 1000
 
 
-def test_a_byte_that_is_not_utf_8_is_found_far_into_a_csv(trees):
-    body = b"girth\n" * 9_000 + b"\xff\n"
-    answer = trees.ask(body=body, content_type="text/csv")
-    assert (answer.fault["code"], answer.fault["where"]) == ("NOT_CSV", "byte 54000")
+@pytest.mark.parametrize("lines", [1, 100, 9_900], ids=["at once", "early", "far into it"])
+def test_a_byte_that_is_not_utf_8_is_found_in_a_csv(trees, lines):
+    answer = trees.ask(body=b"longest girth\n" * lines + b"\xff\n", content_type="text/csv")
+    assert (answer.fault["code"], answer.fault["where"]) == ("NOT_CSV", f"byte {14 * lines}")
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
