@@ -18,7 +18,7 @@ _MOST = 40 << 20
 """Bytes that the values of a body may take in memory. The parser makes so many in about 50 ms."""
 _PER_BYTE = 4
 """Or so many per byte of the limit of a body, where an operator has raised that."""
-_JSON = {b",": 52, b'"': 18, b":": 52, b"[": 120, b"{": 200}
+_JSON = {b",": 52, b'"': 18, b":": 52, b"[": 100, b"{": 200}
 _CSV = {b",": 64, b"\n": 16}
 
 
