@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import http.server
+import json
 import os
 import random
 import signal
@@ -13,9 +14,9 @@ import time
 
 import pytest
 
-from components.common.artifacts import gc_lock, numbered, open_store
+from components.common.artifacts import aliases, gc_lock, numbered, open_store
 from components.common.artifacts.garbage_collection import collect, give_up
-from components.common.artifacts.manifest import manifest_of
+from components.common.artifacts.manifest import files_of, manifest_of
 from components.common.artifacts.objects import key_of
 from components.common.base.errors import Refusal
 from components.common.storage.multipart import PART
@@ -140,6 +141,62 @@ def test_a_folder_that_would_write_outside_of_itself_is_refused(tmp_path, path):
     with pytest.raises(Refusal, match="outside of itself"):
         open_store(tmp_path / "store").get("m", tmp_path / "deep" / "out")
     assert not list(tmp_path.rglob("evil"))
+
+
+NAMES = {
+    "a file's name that leads out": ("filename", "../../evil"),
+    "a file's name that is a path": ("filename", "/tmp/evil"),
+    "a file's name that is the folder above": ("filename", ".."),
+    "a file's name that is none": ("filename", ""),
+    "a file's name that is no text": ("filename", 7),
+    "a digest that is a path": ("digest", "../../../evil"),
+    "a digest that is too short": ("digest", "abcdef"),
+}
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["by itself", "in a pack"])
+@pytest.mark.parametrize(("field", "value"), NAMES.values(), ids=NAMES)
+def test_a_record_with_a_path_for_a_name_is_refused(tmp_path, monkeypatch, field, value, packed):
+    monkeypatch.setattr("components.common.artifacts.version_log.PACK", 1)
+    store = open_store(tmp_path / "store")
+    store.put("t", write(tmp_path / "t", "data"))
+    key = "names/t/packs/00000000.json" if packed else "names/t/versions/00000000.json"
+
+    def rewritten(data):
+        document = json.loads(data)
+        (document[0] if packed else document)[field] = value
+        return json.dumps(document).encode()
+
+    overwrite(store, key, rewritten)
+    (tmp_path / "deep" / "out").mkdir(parents=True)
+    again = open_store(tmp_path / "store")
+    with pytest.raises(Refusal, match="not the name of a file" if field == "filename" else "not a digest") as caught:
+        again.versions("t") if packed else again.get("t", tmp_path / "deep" / "out")
+    assert store.place.where(key) in str(caught.value)
+    assert caught.value.value == value
+    assert not list(tmp_path.rglob("evil"))
+
+
+def test_a_manifest_with_a_path_for_a_digest_is_refused():
+    with pytest.raises(Refusal, match="not a digest") as caught:
+        files_of(manifest_of({"a": ("../../evil", 1)}), "the manifest")
+    assert (caught.value.where, caught.value.value) == ("the manifest", "../../evil")
+
+
+def test_no_alias_takes_the_place_of_a_digest(tmp_path):
+    store = open_store(tmp_path / "store")
+    wanted = store.put("t", write(tmp_path / "t", "wanted"))
+    other = store.put("t", write(tmp_path / "t", "other"))
+    aliases.move(store.place, "t", wanted.digest, other.number, "somebody", None, {})
+    assert store.resolve(f"t:{wanted.digest}").ref == wanted.ref
+
+
+def test_a_folder_is_called_by_its_name_however_it_is_given(tmp_path, monkeypatch):
+    (write(tmp_path / "m" / "inner" / "a", "x").parent / "more").mkdir()
+    monkeypatch.chdir(tmp_path / "m" / "inner" / "more")
+    store = open_store(tmp_path / "store")
+    assert store.put("m", "..").filename == "inner"
+    assert store.resolve("m").filename == "inner"
 
 
 def test_a_store_of_another_format_is_not_written_to(url, tmp_path):

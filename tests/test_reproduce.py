@@ -15,6 +15,9 @@ import pytest
 import yaml
 
 from components.common.artifacts import digest_of
+from components.common.base.errors import Refusal
+from tabpipe.runs.download_run import bring
+from tabpipe.runs.find import Kept
 from tests.conftest import FRUIT, ROOT, all_tracked, fruit
 
 OTHER_SEED = ('values["random_state"] = section.seed', 'values["random_state"] = section.seed + 1')
@@ -264,6 +267,15 @@ def test_checkout_notices_a_flipped_byte_and_leaves_nothing(two, tmp_path, file)
     refused = call(two.project, two.home, "checkout", "latest", tmp_path / "brought")
     assert refused.code == 2 and "gone or damaged" in refused.err
     assert not (tmp_path / "brought").exists() and not list(tmp_path.glob(".brought*"))
+
+
+def test_checkout_refuses_an_output_whose_name_is_a_path(tmp_path):
+    folder = tmp_path / "home" / "fruit" / "runs" / "r1"
+    folder.mkdir(parents=True)
+    made = {f"{tmp_path}/evil": {"table": {"rows": 1, "path": "t", "digest": "0" * 64}}}
+    with pytest.raises(Refusal, match="run r1, the name of an output: not the name of a file"):
+        bring(Kept(folder, {"outputs": made}), tmp_path / "brought")
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
 def test_an_environment_that_cannot_be_set_up_is_named_with_what_went_wrong(two):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common.artifacts.naming import artifact_name
+from components.common.base.artifact_ref import check_filename
 from components.common.base.errors import Refusal
 from tabpipe.cluster.client import Cluster
 from tabpipe.cluster.metadata import Made, made_by
@@ -42,7 +43,7 @@ def fill_from(cluster: Cluster, run: Kept, folder: Path) -> list[str]:
         What could not be brought.
 
     Raises:
-        Refusal: A table or the model is gone or damaged.
+        Refusal: A table or the model is gone or damaged, or the name of an output is a path.
     """
     write_json(folder / "summary.json", run.summary)
     write_json(folder / "config.json", run.config)
@@ -51,6 +52,7 @@ def fill_from(cluster: Cluster, run: Kept, folder: Path) -> list[str]:
         (folder / name).mkdir()
     with _opened(cluster) as store, minio(cluster) as client:
         for made in made_by(cluster, run.run_id):
+            check_filename(f"{made.step}_{made.name}", f"run {run.run_id}, the name of an output")
             if made.name in _REPORTS:
                 if not _kubeflows_own(client, made.uri, folder / "reports" / f"{made.step}.html"):
                     missing.append(f"the report of {made.step}, which is gone")

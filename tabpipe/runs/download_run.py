@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from components.common.base.artifact_ref import check_filename
 from components.common.base.errors import Refusal
 from components.common.base.files import file_digest
 from tabpipe.runs.find import Kept
@@ -66,6 +67,7 @@ def _from_folder(run: Kept, target: Path) -> list[str]:
     _verified(run, "train.model", target / "model")
     for name, entry in run.outputs.items():
         if "rows" in entry:
+            check_filename(name, f"run {run.run_id}, the name of an output")
             _table(run, name, target / "data" / f"{name.replace('.', '_')}.parquet")
     return [] if run.outputs else ["where its tables are"]
 

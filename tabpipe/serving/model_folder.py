@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.common.artifacts import Store, Version, digest_of, open_store
+from components.common.base.artifact_ref import check_digest
 from components.common.base.errors import Refusal
 from components.common.base.redact import redact
 from components.common.registry import CHAMPION, model_name
@@ -110,6 +111,8 @@ def _registered(ref: str) -> Found:
             mend=f"tabpipe models list {asked.name} shows those that are there",
         )
     name, digest = asked.name, found.tags.get(DIGEST, "")
+    if digest:
+        check_digest(digest, f"{ref}, tag {DIGEST}")
     cache = usable_home() / "store" / "models"
     folder = cache / (digest or f"{name}-{found.version}-{found.creation_timestamp}")
     if not folder.is_dir():

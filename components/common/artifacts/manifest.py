@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from components.common.artifacts.version import damaged, decoded
+from components.common.base.artifact_ref import check_digest
 from components.common.base.errors import Refusal
 from components.common.base.files import file_digest
 from components.common.storage.local import identity
@@ -82,7 +83,8 @@ def content_of(path: str | os.PathLike[str]) -> Content:
     if not files:
         raise Refusal("this folder has no files", where=str(given), mend="name a folder with something in it")
     manifest = manifest_of({inner: (file.digest, file.bytes) for inner, file in files.items()})
-    return Content(digest_of_bytes(manifest), "folder", given.name or top.name, tuple(files.values()), manifest)
+    name = top.name or "root" if given.name in ("", "..") else given.name
+    return Content(digest_of_bytes(manifest), "folder", name, tuple(files.values()), manifest)
 
 
 def digest_of(path: str | os.PathLike[str]) -> str:
@@ -109,13 +111,14 @@ def files_of(manifest: bytes, where: str) -> dict[str, tuple[str, int]]:
     """The files of a folder: relative path to digest and bytes.
 
     Raises:
-        Refusal: The manifest is damaged, or names a path that would lead out of the folder.
+        Refusal: The manifest is damaged, or names a path that would lead out of the folder, or what is no digest.
     """
     try:
         files = {path: (entry["digest"], entry["bytes"]) for path, entry in decoded(manifest, where)["files"].items()}
     except (KeyError, TypeError, AttributeError):
         raise damaged(where) from None
-    for path in files:
+    for path, (digest, _) in files.items():
+        check_digest(digest, where)
         pure = PurePosixPath(path)
         if pure.is_absolute() or ".." in pure.parts or str(pure) != path or "\0" in path or path == ".":
             raise Refusal(

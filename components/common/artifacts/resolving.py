@@ -18,7 +18,7 @@ def resolve(place: Place, records: Records, ref: str) -> Version:
     """
     wanted = parse_ref(ref)
     number = wanted.number
-    if number is None:
+    if number is None and not wanted.digest:  # no alias may look like a digest
         number = aliases.target(place, wanted.name, wanted.what)
     if number is None and wanted.digest:
         number = _by_digest(records, wanted)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from components.common.base.artifact_ref import check_digest, check_filename
 from components.common.base.errors import Refusal
 
 MADE_BY = ("run", "step", "commit", "image", "use_case")
@@ -167,7 +168,7 @@ def version_of(document: Any, name: str, number: int, where: str) -> Version:
     """The version that a document tells of.
 
     Raises:
-        Refusal: It is damaged, or that of another version.
+        Refusal: It is damaged, or that of another version, or a name in it is a path.
     """
     try:
         version = Version(
@@ -183,8 +184,10 @@ def version_of(document: Any, name: str, number: int, where: str) -> Version:
         )
     except (KeyError, TypeError, AttributeError):
         raise damaged(where) from None
-    if (version.name, version.number) != (name, number):
+    if (version.name, version.number) != (name, number) or version.kind not in ("file", "folder"):
         raise damaged(where)
+    check_digest(version.digest, where)
+    check_filename(version.filename, where)
     return version
 
 

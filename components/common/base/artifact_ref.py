@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from components.common.base.errors import Refusal
 
@@ -14,6 +15,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _NUMBER = re.compile(r"v(0|[1-9][0-9]{0,6})")
 _DIGEST = re.compile(r"[0-9a-f]{6,64}")
 _LONGEST_NAME, _LONGEST_ALIAS = 128, 64
+_DISTRUST = "do not trust where it comes from: such a record is never written by tabpipe"
 _RULE = "letters, digits, _ . and -, starting with a letter or digit, without .., at most {} characters"
 
 
@@ -90,6 +92,38 @@ def check_alias(alias: str) -> str:
 def is_digest(text: str) -> bool:
     """Whether a text is a whole SHA-256 in hex."""
     return len(text) == 64 and bool(_DIGEST.fullmatch(text))
+
+
+def check_digest(digest: Any, where: str) -> str:
+    """Gives back a digest of a record that others may have written: it becomes a part of paths.
+
+    Args:
+        digest: What stands for a SHA-256.
+        where: The record, for the message.
+
+    Raises:
+        Refusal: It is none.
+    """
+    if not isinstance(digest, str) or not is_digest(digest):
+        raise Refusal("not a digest", where=where, value=digest, rule="a SHA-256 in 64 hex digits", mend=_DISTRUST)
+    return digest
+
+
+def check_filename(name: Any, where: str) -> str:
+    """Gives back the name of a file out of a record that others may have written: it becomes a part of paths.
+
+    Args:
+        name: What stands for a name.
+        where: The record, for the message.
+
+    Raises:
+        Refusal: It is none, but a path, which could lead anywhere.
+    """
+    if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise Refusal(
+            "not the name of a file", where=where, value=name, rule="a name without /, and not . or ..", mend=_DISTRUST
+        )
+    return name
 
 
 def _better(name: str) -> str:

@@ -42,7 +42,7 @@ def parse(source: str) -> Address:
     shown = redact(source)
     if scheme in ("http", "https"):
         parts = _split(source, shown)
-        name = unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.hostname or ""
+        name = unquote(parts.path).rstrip("/").rpartition("/")[2] or parts.hostname or ""
         return Address("http", urlunsplit(parts._replace(fragment="")), shown, name)
     if scheme == "file":
         parts = _split(source, shown)

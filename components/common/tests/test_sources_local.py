@@ -131,6 +131,10 @@ def test_secrets_are_not_shown(url, shown):
     assert parse(url).shown == shown
 
 
+def test_the_name_of_a_url_is_no_path():
+    assert parse("https://host/folder/..%2F..%2Fetc%2Ftable.csv?a=b").name == "table.csv"
+
+
 @pytest.mark.parametrize("fails", [False, True], ids=["read-well", "read-badly"])
 def test_a_file_that_changes_while_it_is_read_is_refused(table, tmp_path, fails):
     with pytest.raises(Refusal, match="changed while it was being read"), open_bytes(str(table), tmp_path):

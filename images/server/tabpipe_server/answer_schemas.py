@@ -39,7 +39,11 @@ CODES: dict[int, dict[str, str]] = {
     },
     405: {"METHOD_NOT_ALLOWED": "The path has no such method; the header Allow names those it has."},
     408: {"TIMEOUT_READING": "The request did not arrive in time."},
-    413: {"BODY_TOO_LARGE": "The body is over the limit.", "TOO_MANY_ROWS": "There are more rows than the limit."},
+    413: {
+        "BODY_TOO_LARGE": "The body is over the limit.",
+        "TOO_MANY_ROWS": "There are more rows than the limit.",
+        "TOO_MANY_VALUES": "Its values would take too much memory.",
+    },
     415: {
         "UNSUPPORTED_MEDIA_TYPE": "The content type is not one that is read.",
         "UNSUPPORTED_ENCODING": "The content encoding is not gzip or none.",

@@ -57,13 +57,16 @@ class App:
             await self._predicting.answer(scope, receive, send, tensors=False)
             return
         started = time.perf_counter()
-        route = path
+        route = "other"  # a label of the metrics is never a text of the client's: each is kept for ever
         try:
             if path == "/invocations":
+                route = "invocations"
                 page = _only(method, _POST)
             elif (look := self._pages.get(path)) is not None:
+                route = path
                 page = look() if method in ("GET", "HEAD") else _only(method, _GET)
             elif path.startswith("/v2/models/"):
+                route = "model"
                 name, version, verb = self._parts(path)
                 route = "infer" if verb == "infer" else "model"
                 if verb == "infer" and method == "POST":
@@ -74,12 +77,9 @@ class App:
                 else:
                     page = self._looking.model(name, version, verb)
             else:
-                route = "other"
                 raise _nowhere(path)
         except Exception as error:
             page = self._failed(error, path)
-        if path == "/invocations":
-            route = "invocations"
         await self._respond(page, send)
         self._metrics.request(route, page[0], time.perf_counter() - started)
 
@@ -114,6 +114,7 @@ class App:
             log.error("%s failed", path, exc_info=error)
             error = unexpected()
         self._metrics.fault(error.code)
+        error.__traceback__ = None
         return error.status, JSON, error.body("", plain), error.headers
 
     async def _respond(self, page: Page, send: Any) -> None:

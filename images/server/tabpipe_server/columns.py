@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Columns = dict[str, list[Any]]
 _REMEMBERED = 256
 """So many different headers are remembered as good."""
-_NAME = 100
+NAME = 100
 """Characters of a column's name that are looked at for a suggestion."""
 
 
@@ -80,7 +80,7 @@ class Expected:
                 f"the model does not know this column{more}",
                 where=_joined(where, f"column {unknown[0]}"),
                 rule="the columns of the model; GET /signature lists them",
-                mend=nearest(unknown[0][:_NAME], self.names) + '; or send params {"extra_columns": "ignore"}',
+                mend=nearest(unknown[0][:NAME], self.names) + '; or send params {"extra_columns": "ignore"}',
                 column=unknown[0],
                 faults=len(unknown),
             )
@@ -89,9 +89,7 @@ class Expected:
 
     def _missing(self, missing: list[str], unknown: list[str], where: str) -> Unanswered:
         more = f", and {len(missing) - 1} more are missing" if len(missing) > 1 else ""
-        hint = (
-            f"the request has {unknown[0][:_NAME]!r}: {nearest(unknown[0][:_NAME], missing)}" if unknown else "add it"
-        )
+        hint = f"the request has {unknown[0][:NAME]!r}: {nearest(unknown[0][:NAME], missing)}" if unknown else "add it"
         return bad(
             "MISSING_COLUMN",
             f"the model needs this column{more}",
@@ -111,14 +109,7 @@ class Expected:
         if rows == 0:
             raise bad("EMPTY", "the request has no rows", rule="at least one row", mend="send a row, or no request")
         if rows > self.max_rows:
-            raise Unanswered(
-                413,
-                "TOO_MANY_ROWS",
-                "the request has too many rows",
-                value=rows,
-                rule=f"at most {self.max_rows} rows",
-                mend="send the rows in several requests, or use the batch command",
-            )
+            raise too_many_rows(self.max_rows, rows)
 
     def check_cells(self, columns: Columns) -> None:
         """Refuses texts that are too long; only asked of a body that is long enough to hold one.
@@ -217,6 +208,18 @@ class Expected:
                 )
         self.check_rows(rows or 0)
         return data, rows or 0
+
+
+def too_many_rows(limit: int, rows: int | None = None) -> Unanswered:
+    """More rows than the limit: 413."""
+    return Unanswered(
+        413,
+        "TOO_MANY_ROWS",
+        "the request has too many rows",
+        value=rows,
+        rule=f"at most {limit} rows",
+        mend="send the rows in several requests, or use the batch command",
+    )
 
 
 def _ragged(row: int, values: Any, width: int, where: str) -> Unanswered:

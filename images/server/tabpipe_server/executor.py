@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,9 @@ PART = 500
 """Rows of a part: few enough that requests take turns, enough that the turns cost nothing."""
 
 
+Found = TypeVar("Found")
+
+
 class Answering:
     """Asks models, within a time limit.
 
@@ -34,17 +37,30 @@ class Answering:
         self.threads = max(2, os.cpu_count() or 2)
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="answering")
         self._batching = Batching(self._pool)
+        self._turns = asyncio.Semaphore(self.threads - 1)  # one thread is left for the small ones
         self.busy = 0
         """Requests that wait for the threads, or are in them."""
 
-    async def answer(self, predictor: Predictor, columns: Mapping[str, Sequence[Any]], rows: int) -> Answered:
+    async def answer(
+        self,
+        predictor: Predictor,
+        columns: Mapping[str, Sequence[Any]],
+        rows: int,
+        large: bool = False,
+    ) -> Answered:
         """Answers rows.
+
+        Args:
+            predictor: The model.
+            columns: The rows' values.
+            rows: How many rows there are.
+            large: Whether they are many bytes, though they may be few rows: the event loop must not wait for them.
 
         Raises:
             Unanswered: It took too long: 503.
             Refusal: A column that the model needs is absent.
         """
-        if rows <= AT_ONCE and predictor.path == "compiled":
+        if rows <= AT_ONCE and predictor.path == "compiled" and not large:
             return predictor.answer(columns, rows)
         cancelled: list[bool] = []
         loop = asyncio.get_running_loop()
@@ -62,23 +78,53 @@ class Answering:
         starts = range(0, rows, size)
         self.busy += 1
         try:
-            if rows <= AT_ONCE:
+            if rows <= AT_ONCE and not large:
                 return await asyncio.wait_for(self._batching.answer(predictor, columns, rows), self.timeout)
             waiting = [loop.run_in_executor(self._pool, part, start) for start in starts]
             parts = await asyncio.wait_for(asyncio.gather(*waiting), self.timeout)
         except TimeoutError:
-            raise Unanswered(
-                503,
-                "TIMEOUT",
-                "the answer took too long",
-                rule=f"{self.timeout:g} seconds",
-                mend="send fewer rows at once, or try later",
-                headers=((b"retry-after", b"1"),),
-            ) from None
+            raise self._late() from None
         finally:
             cancelled.append(True)
             self.busy -= 1
         return parts[0] if len(parts) == 1 else _merged(parts, starts)
+
+    async def take_turn(self) -> None:
+        """Waits until a large request may be read and answered: what a few of them hold fits in the memory.
+
+        Raises:
+            Unanswered: It took too long: 503.
+        """
+        try:
+            await asyncio.wait_for(self._turns.acquire(), self.timeout)
+        except TimeoutError:
+            raise self._late() from None
+
+    def end_turn(self) -> None:
+        """Lets the next large request come."""
+        self._turns.release()
+
+    async def aside(self, task: Callable[..., Found], *arguments: Any) -> Found:
+        """Does in a thread what would keep the event loop.
+
+        Raises:
+            Unanswered: It took too long: 503.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            return await asyncio.wait_for(loop.run_in_executor(self._pool, task, *arguments), self.timeout)
+        except TimeoutError:
+            raise self._late() from None
+
+    def _late(self) -> Unanswered:
+        return Unanswered(
+            503,
+            "TIMEOUT",
+            "the answer took too long",
+            rule=f"{self.timeout:g} seconds",
+            mend="send fewer rows at once, or try later",
+            headers=((b"retry-after", b"1"),),
+        )
 
     def later(self, task: Any, *arguments: Any) -> None:
         """Runs something in the threads, after what is there already."""

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from components.common.base.errors import nearest
-from tabpipe_server.columns import Columns, Expected
+from tabpipe_server.columns import NAME, Columns, Expected, too_many_rows
 from tabpipe_server.errors import bad
 from tabpipe_server.json_bodies import read_json
+from tabpipe_server.weighing import SMALL, check_csv, check_json
+
+if TYPE_CHECKING:
+    from tabpipe_server.settings import Settings
 
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _BESIDE = {"params", "signature_name"}
@@ -46,12 +51,13 @@ class Sent:
 _PLAIN = Params()
 
 
-def read_document(body: bytes, max_cell: int) -> Sent:
+def read_document(settings: Settings, body: bytes) -> Sent:
     """Reads a JSON body.
 
     Raises:
-        Unanswered: It is not JSON, or has not MLflow's shape.
+        Unanswered: It is not JSON, or has too many values, or not MLflow's shape.
     """
+    check_json(body, settings.max_bytes)
     document = read_json(body)
     if type(document) is not dict:
         raise bad("BAD_SHAPE", "the body is no object", value=document, rule=_RULE)
@@ -67,24 +73,30 @@ def read_document(body: bytes, max_cell: int) -> Sent:
     if len(document) > 1:
         for name in document:
             if name != forms[0] and name not in _BESIDE:
-                raise bad("BAD_SHAPE", "unknown field", where=name, rule=_RULE, mend=nearest(name, _BESIDE))
+                raise bad("BAD_SHAPE", "unknown field", where=name, rule=_RULE, mend=nearest(name[:NAME], _BESIDE))
     params = document.get("params")
-    return Sent(params_of(params), forms[0], document[forms[0]], len(body) > max_cell, size=len(body))
+    return Sent(params_of(params), forms[0], document[forms[0]], len(body) > settings.max_cell, size=len(body))
 
 
-def read_csv(body: bytes, query: bytes, max_cell: int) -> Sent:
+def read_csv(settings: Settings, query: bytes, body: bytes) -> Sent:
     """Reads a CSV with a header line; params stand in the URL's query.
 
     Raises:
-        Unanswered: It is no such CSV.
+        Unanswered: It is no such CSV, or has too many cells or rows.
     """
+    check_csv(body, settings.max_bytes)
+    lines, empty = [], 0
     try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise bad("NOT_CSV", "the body is not UTF-8", where=f"byte {error.start}", rule="UTF-8") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        lines = [line for line in reader if line]
+        reader = csv.reader(_text(body), strict=True)
+        for line in reader:
+            if line:
+                lines.append(line)
+            else:
+                empty += 1
+            if len(lines) > settings.max_rows + 1 or empty > settings.max_rows:
+                raise too_many_rows(settings.max_rows)
+    except UnicodeDecodeError:
+        raise bad("NOT_CSV", "the body is not UTF-8", where=f"byte {_not_utf8(body)}", rule="UTF-8") from None
     except csv.Error as error:
         raise bad(
             "NOT_CSV", f"the CSV cannot be read: {error}", where=f"line {reader.line_num}", rule="RFC 4180"
@@ -94,7 +106,23 @@ def read_csv(body: bytes, query: bytes, max_cell: int) -> Sent:
     given: dict[str, Any] = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {}
     if given.get("probabilities") in ("true", "false"):
         given["probabilities"] = given["probabilities"] == "true"
-    return Sent(params_of(given), "csv", lines, len(body) > max_cell, texts=True, size=len(body))
+    return Sent(params_of(given), "csv", lines, len(body) > settings.max_cell, texts=True, size=len(body))
+
+
+def _text(body: bytes) -> Iterable[str]:
+    """The lines; of a large body piece by piece, for as a text the whole of it may take four times the memory."""
+    if len(body) <= SMALL:
+        return io.StringIO(body.decode("utf-8-sig"), newline="")
+    return io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")
+
+
+def _not_utf8(body: bytes) -> int:
+    """Where the first byte stands that is not UTF-8."""
+    try:
+        body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(body)
 
 
 def params_of(given: Any, strange: bool = False) -> Params:
@@ -132,7 +160,7 @@ def params_of(given: Any, strange: bool = False) -> Params:
                 "unknown",
                 where=f"params.{name}"[:100],
                 rule=f"one of {', '.join(known)}",
-                mend=nearest(name, known),
+                mend=nearest(name[:NAME], known),
             )
     return read
 

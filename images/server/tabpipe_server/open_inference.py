@@ -12,10 +12,12 @@ from tabpipe_server.columns import Columns, Expected
 from tabpipe_server.errors import bad
 from tabpipe_server.invocations import Sent, params_of
 from tabpipe_server.json_bodies import read_json
+from tabpipe_server.weighing import check_json
 
 if TYPE_CHECKING:
     from components.common.inference import Answered, Predictor
     from tabpipe_server.models import Served
+    from tabpipe_server.settings import Settings
 
 PREDICT, PROBABILITIES = "predict", "probabilities"
 _NONE = type(None)
@@ -32,12 +34,13 @@ _TYPES: dict[str, set[type]] = {
 _INPUT = '{"name": …, "shape": [rows] or [rows, 1], "datatype": …, "data": […]}'
 
 
-def read_tensors(body: bytes, max_cell: int) -> Sent:
+def read_tensors(settings: Settings, body: bytes) -> Sent:
     """Reads a request to infer.
 
     Raises:
-        Unanswered: It is not JSON, or has not the protocol's shape.
+        Unanswered: It is not JSON, or has too many values, or not the protocol's shape.
     """
+    check_json(body, settings.max_bytes)
     document = read_json(body)
     if type(document) is not dict or type(document.get("inputs")) is not list:
         raise bad("BAD_SHAPE", "there are no inputs", value=document, rule='an object {"inputs": [tensors]}')
@@ -47,9 +50,8 @@ def read_tensors(body: bytes, max_cell: int) -> Sent:
     outputs = document.get("outputs")
     names = [] if outputs is None else _output_names(outputs)
     parameters = params_of(document.get("parameters"), strange=True)
-    return Sent(
-        parameters, "tensors", document["inputs"], len(body) > max_cell, size=len(body), id=identity, outputs=names
-    )
+    long, size = len(body) > settings.max_cell, len(body)
+    return Sent(parameters, "tensors", document["inputs"], long, size=size, id=identity, outputs=names)
 
 
 def _output_names(outputs: Any) -> list[str]:

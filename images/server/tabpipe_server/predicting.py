@@ -9,6 +9,8 @@ import logging
 import os
 import re
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +21,16 @@ from tabpipe_server.choosing import Choosing, Chosen
 from tabpipe_server.errors import Unanswered, bad, bad_rows, from_refusal, unexpected
 from tabpipe_server.invocations import Sent, columns_of, read_csv, read_document
 from tabpipe_server.open_inference import answer_tensors, columns_of_tensors, read_tensors
-from tabpipe_server.reading import ClientGone, media_type, read_body, unsupported
+from tabpipe_server.reading import (
+    ClientGone,
+    is_packed,
+    media_type,
+    read_body,
+    unpacked,
+    unpacked_if_small,
+    unsupported,
+)
+from tabpipe_server.weighing import SMALL
 
 if TYPE_CHECKING:
     from components.common.inference import Answered
@@ -75,8 +86,14 @@ class Predicting:
             if self.active >= self._settings.waiting:
                 raise self._busy()
             self.active += 1
+            turn = False
             try:
-                sent = await self._read(scope, headers, receive, tensors)
+                body, read, large = await self._received(scope, headers, receive, tensors)
+                if large:
+                    await self._answering.take_turn()
+                    turn = True
+                sent = await self._answering.aside(read, body) if large else read(body)
+                del body, read
                 if sent.id and b"x-request-id" not in headers and _SANE.fullmatch(sent.id.encode()):
                     request_id = sent.id
                 if version is None:
@@ -84,8 +101,9 @@ class Predicting:
                     chosen = self._choosing.for_key(key)
                 else:
                     key, chosen = request_id, self._choosing.for_version(version)
-                columns, rows = (columns_of_tensors if tensors else columns_of)(sent, chosen.expected)
-                answered = await self._answering.answer(chosen.served.predictor, columns, rows)
+                made, given = columns_of_tensors if tensors else columns_of, (sent, chosen.expected)
+                columns, rows = await self._answering.aside(made, *given) if large else made(*given)
+                answered = await self._answering.answer(chosen.served.predictor, columns, rows, large)
                 if answered.faults:
                     self._metrics.refused.inc(len(answered.faults))
                     raise bad_rows(answered.faults, rows)
@@ -95,6 +113,8 @@ class Predicting:
                     body = _document(sent, chosen, answered, request_id)
             finally:
                 self.active -= 1
+                if turn:
+                    self._answering.end_turn()
             status, more = 200, ()
             done = (request_id, key, chosen, columns, rows, answered, sent)
         except ClientGone:
@@ -131,9 +151,12 @@ class Predicting:
             log.error("request %s failed", request_id, exc_info=error)
             error = unexpected()
         self._metrics.fault(error.code)
-        return error
+        return error.with_traceback(None)  # else it and the frame that keeps it hold each other, and the body
 
-    async def _read(self, scope: Any, headers: dict[bytes, bytes], receive: Any, tensors: bool) -> Sent:
+    async def _received(
+        self, scope: Any, headers: dict[bytes, bytes], receive: Any, tensors: bool
+    ) -> tuple[bytes, Callable[[bytes], Sent], bool]:
+        """The body, what reads it, and whether it is large: then that is for a thread."""
         media, settings = media_type(headers), self._settings
         if media == "application/json":
             if b"inference-header-content-length" in headers:
@@ -144,12 +167,19 @@ class Predicting:
                     rule="data in the JSON",
                     mend="send the tensors' data as JSON (binary_data=False)",
                 )
-            body = await read_body(headers, receive, settings.max_bytes)
-            return (read_tensors if tensors else read_document)(body, settings.max_cell)
-        if media == "text/csv" and not tensors:
-            body = await read_body(headers, receive, settings.max_bytes)
-            return read_csv(body, scope["query_string"], settings.max_cell)
-        raise unsupported(headers.get(b"content-type", b""))
+            read = partial(read_tensors if tensors else read_document, settings)
+        elif media == "text/csv" and not tensors:
+            read = partial(read_csv, settings, scope["query_string"])
+        else:
+            raise unsupported(headers.get(b"content-type", b""))
+        packed = is_packed(headers)
+        body = await read_body(headers, receive, settings.max_bytes)
+        if packed:
+            content = unpacked_if_small(body, min(SMALL, settings.max_bytes)) if len(body) <= SMALL else None
+            if content is None:
+                return body, lambda gzip: read(unpacked(gzip, settings.max_bytes)), True
+            body = content
+        return body, read, len(body) > SMALL
 
     def _identified(self, headers: dict[bytes, bytes]) -> str:
         given = headers.get(b"x-request-id")

@@ -49,10 +49,10 @@ def unsupported(given: bytes, rule: str = "application/json, or for /invocations
 
 
 async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:
-    """Reads the whole body.
+    """Reads the whole body, as it was sent.
 
     Raises:
-        Unanswered: It is longer than the limit, or packed in a way that is not read.
+        Unanswered: It is longer than the limit.
         ClientGone: The connection ended before the body did.
     """
     length = headers.get(b"content-length")
@@ -66,8 +66,7 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int
         body = await _rest(bytearray(body), receive, limit)
     if len(body) > limit:
         raise too_large(limit)
-    packing = headers.get(b"content-encoding")
-    return body if packing is None else _unpacked(body, packing, limit)
+    return body
 
 
 async def _rest(body: bytearray, receive: Receive, limit: int) -> bytes:
@@ -95,22 +94,46 @@ def too_large(limit: int, length: int | None = None) -> Unanswered:
     )
 
 
-def _unpacked(body: bytes, packing: bytes, limit: int) -> bytes:
-    """Unpacks gzip, and no further than the limit."""
-    kind = packing.strip().lower()
+def is_packed(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether the body is packed by gzip.
+
+    Raises:
+        Unanswered: It is packed in a way that is not read.
+    """
+    packing = headers.get(b"content-encoding")
+    kind = b"" if packing is None else packing.strip().lower()
     if kind in (b"identity", b""):
-        return body
+        return False
     if kind not in (b"gzip", b"x-gzip"):
         raise Unanswered(
             415,
             "UNSUPPORTED_ENCODING",
             "the body is packed in a way that is not read",
             where="header Content-Encoding",
-            value=packing.decode("latin-1"),
+            value=(packing or b"").decode("latin-1"),
             rule="gzip or none",
             mend="send it unpacked, or packed by gzip",
             headers=((b"accept-encoding", b"gzip"),),
         )
+    return True
+
+
+def unpacked_if_small(body: bytes, most: int) -> bytes | None:
+    """Unpacks what is short; None where it is not, or where there is more to say of it than its content."""
+    one = zlib.decompressobj(wbits=31)
+    try:
+        content = one.decompress(body, most)
+    except zlib.error:
+        return None
+    return content if one.eof and not one.unused_data else None
+
+
+def unpacked(body: bytes, limit: int) -> bytes:
+    """Unpacks gzip, and no further than the limit.
+
+    Raises:
+        Unanswered: It is longer, or no gzip.
+    """
     parts, left, size = [], body, 0
     try:
         while left:  # a gzip file may have several members

@@ -21,11 +21,16 @@ class Sending:
 
     async def send(self, message: Any) -> None:
         """Takes a message of the application."""
-        cycle = self._cycle
         if message["type"] == "http.response.start":
             self._start = message
             return
-        start, self._start = self._start, None
+        await self._send(message)
+        if self._cycle.response_complete or self._cycle.disconnected:
+            # The request and this hold each other: unless that is ended, its bytes wait for the garbage collector.
+            self._cycle.__dict__.pop("send", None)
+
+    async def _send(self, message: Any) -> None:
+        cycle, start, self._start = self._cycle, self._start, None
         if start is None:
             await RequestResponseCycle.send(cycle, message)
             return

@@ -112,10 +112,13 @@ class Registry:
             raise
         if version.status != "READY":
             raise Refusal(f"version {version.version} is not ready ({version.status})", where=f"models:/{self._name}")
+        from components.common.base.artifact_ref import check_digest
         from components.common.registry.mlflow_sync import DIGEST
 
+        if digest := version.tags.get(DIGEST, ""):
+            check_digest(digest, f"models:/{self._name}/{version.version}, tag {DIGEST}")
         mark = f"{version.version} {version.creation_timestamp} {version.source}"
-        return Found(self._name, str(version.version), version.tags.get(DIGEST, ""), mark)
+        return Found(self._name, str(version.version), digest, mark)
 
     def bring(self, found: Found, target: Path) -> Path:
         """Downloads a version from the store of its run's artifacts, or through the tracking server."""

@@ -422,6 +422,7 @@ def test_metrics_count_requests_rows_faults_and_unknown_values(trees_folder):
     fresh.ask(document=one(girth="wide"))
     fresh.ask("/v2/models/trees/infer", {"inputs": tensors()})
     fresh.ask("/nowhere")
+    fresh.ask("/v2/models/oaks", method="GET")
     told = fresh.ask("/metrics", method="GET").body.decode().splitlines()
     for line in (
         'tabpipe_serve_requests_total{code="200",route="invocations"} 2.0',
@@ -430,6 +431,7 @@ def test_metrics_count_requests_rows_faults_and_unknown_values(trees_folder):
         'tabpipe_serve_requests_total{code="404",route="other"} 1.0',
         'tabpipe_serve_request_seconds_count{route="invocations"} 3.0',
         'tabpipe_serve_rows_total{role="champion"} 6.0',
+        'tabpipe_serve_requests_total{code="404",route="model"} 1.0',
         'tabpipe_serve_faults_total{fault="BAD_VALUE"} 1.0',
         'tabpipe_serve_unknown_values_total{column="bark"} 1.0',
         "tabpipe_serve_refused_rows_total 1.0",
@@ -437,3 +439,43 @@ def test_metrics_count_requests_rows_faults_and_unknown_values(trees_folder):
     ):
         assert line in told
     assert any(line.startswith("tabpipe_serve_model_info") and 'version="3"' in line for line in told)
+
+
+INVENTED = {
+    "path": lambda ask, text: ask(f"/{text}", method="GET"),
+    "path below a page": lambda ask, text: ask(f"/metrics/{text}", method="GET"),
+    "model": lambda ask, text: ask(f"/v2/models/{text}", method="GET"),
+    "model to infer with": lambda ask, text: ask(f"/v2/models/{text}/infer", one()),
+    "version": lambda ask, text: ask(f"/v2/models/trees/versions/{text}", method="GET"),
+    "version to infer with": lambda ask, text: ask(f"/v2/models/trees/versions/{text}/infer", {"inputs": tensors()}),
+    "path below a model": lambda ask, text: ask(f"/v2/models/trees/{text}/{text}/{text}", method="GET"),
+    "method": lambda ask, text: ask(method=text),
+    "method of a page": lambda ask, text: ask("/healthz", method=text),
+    "media type": lambda ask, text: ask(document=one(), content_type=f"text/{text}"),
+    "encoding": lambda ask, text: ask(document=one(), content_encoding=text),
+    "request id and key": lambda ask, text: ask(document=one(), x_request_id=text, x_request_key=text),
+    "column": lambda ask, text: ask(document=one(**{text: 1})),
+    "column that is ignored": lambda ask, text: ask(
+        document=one(**{text: 1}) | {"params": {"extra_columns": "ignore"}}
+    ),
+    "value": lambda ask, text: ask(document=one(bark=text)),
+    "number": lambda ask, text: ask(document=one(girth=text)),
+    "output": lambda ask, text: ask(
+        "/v2/models/trees/infer", {"inputs": tensors(), "outputs": [{"name": text}], "id": text}
+    ),
+}
+
+
+@pytest.mark.parametrize("invented", INVENTED.values(), ids=INVENTED)
+def test_what_a_client_makes_up_is_no_label_of_the_metrics(trees_folder, invented):
+    fresh = Asked(trees_folder)
+
+    def labels():
+        return {line.rpartition(" ")[0] for line in fresh.parts.metrics.text().decode().splitlines()}
+
+    invented(fresh.ask, "made-up-0")
+    before = labels()
+    for number in range(1, 4):
+        invented(fresh.ask, f"made-up-{number}")
+    assert labels() == before
+    assert not any("made-up" in label for label in before)

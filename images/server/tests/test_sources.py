@@ -8,6 +8,7 @@ import sys
 import threading
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -149,6 +150,16 @@ def test_a_registry_is_needed_for_a_registered_model(monkeypatch):
     monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
     with pytest.raises(Refusal, match="MLFLOW_TRACKING_URI"):
         source_of("models:/trees@champion")
+
+
+def test_a_tag_that_is_a_path_is_no_digest(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    tags = {"tabpipe.digest": "../../elsewhere"}
+    version = SimpleNamespace(version=1, status="READY", creation_timestamp=0, source="runs:/x/model", tags=tags)
+    source = source_of("models:/trees/1")
+    monkeypatch.setattr(source, "_kept", SimpleNamespace(get_model_version=lambda name, number: version))
+    with pytest.raises(Refusal, match=r"models:/trees/1, tag tabpipe.digest: not a digest"):
+        source.look()
 
 
 def test_the_last_two_copies_are_kept_and_the_present_one_is_known(trained, tmp_path):
