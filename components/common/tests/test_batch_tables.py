@@ -14,7 +14,7 @@ import pytest
 from components.common.base.errors import Refusal
 from components.common.batch import format_named, open_table, percentage
 from components.common.batch.counts import Tally, most_rows
-from components.common.inference import ABSENT
+from components.common.inference import ABSENT, Answered
 from components.common.tables.chunk import asked
 from components.common.tables.writer import Writer
 
@@ -59,7 +59,7 @@ def test_every_format_gives_the_same_rows_in_chunks(tmp_path, name):
     chunks = read(write(frame, tmp_path / name))
     assert [number for numbers, *_ in chunks for number in numbers] == list(range(1, 26))
     assert max(len(numbers) for numbers, *_ in chunks) <= 10
-    assert not any(texts or faulty for _, _, texts, faulty in chunks)
+    assert not any(faulty for *_, faulty in chunks)
     sizes = [v for _, columns, *_ in chunks for v in columns["size"]]
     np.testing.assert_array_equal(np.array([np.nan if v is None else v for v in sizes], float), frame["size"])
     kinds = [v for _, columns, *_ in chunks for v in columns["kind"]]
@@ -78,11 +78,11 @@ def test_standard_input_is_known_by_its_first_bytes(tmp_path, monkeypatch, name)
 def test_texts_of_a_csv_are_numbers_where_all_are_and_else_go_to_the_model_as_they_are(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("size,kind\n1.5,NA\n2e3,x\n")
-    (_, columns, texts, _), *_ = read(path)
-    assert columns["size"].tolist() == [1.5, 2000] and columns["kind"] == [None, "x"] and not texts
+    (_, columns, _), *_ = read(path)
+    assert columns["size"].tolist() == [1.5, 2000] and columns["kind"] == [None, "x"]
     path.write_text("size,kind\n1.5,NA\nlarge,007\n")
-    (_, columns, texts, _), *_ = read(path)
-    assert columns == {"size": ["1.5", "large"], "kind": [None, "007"]} and texts
+    (_, columns, _), *_ = read(path)
+    assert columns == {"size": ["1.5", "large"], "kind": [None, "007"]}
 
 
 def test_lines_that_are_no_rows_are_told_with_their_numbers_and_the_others_keep_theirs(tmp_path):
@@ -100,8 +100,8 @@ def test_lines_that_are_no_rows_are_told_with_their_numbers_and_the_others_keep_
 def test_json_lines_that_are_no_objects_are_told_and_absent_keys_are_not_missing_values(tmp_path):
     path = tmp_path / "t.jsonl"
     path.write_text('{"size": 1}\n\nnope\n[1]\n{"size": null, "kind": "a", "new": {"x": 1}}\n{"kind": 3}\n')
-    ((numbers, columns, texts, faulty),) = read(path)
-    assert numbers == [1, 4, 5] and not texts
+    ((numbers, columns, faulty),) = read(path)
+    assert numbers == [1, 4, 5]
     assert columns == {"size": [1, None, ABSENT], "kind": [ABSENT, "a", 3]}
     assert [(one.number, one.value) for one in faulty] == [(2, "nope"), (3, "[1]")]
 
@@ -212,7 +212,7 @@ def test_json_has_no_nan(tmp_path):
 def test_a_tally_keeps_an_even_sample_of_numbers():
     tally, values = Tally(), np.arange(100_000, dtype=float)
     for part in np.array_split(values, 37):
-        tally.answers(part, {})
+        tally.answers(Answered(np.arange(len(part)), part))
     assert tally.answered == 100_000 and (tally.low, tally.high, tally.total) == (0, 99_999, values.sum())
     assert 10_000 <= len(tally.values) <= 20_000
     assert set(np.diff(tally.values)) == {tally.values[1] - tally.values[0]}, "evenly spread over the rows"
