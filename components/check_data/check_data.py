@@ -32,6 +32,7 @@ def check_file(
     tell: Callable[[dict[str, int]], None] | None = None,
     now: datetime | None = None,
     called: str = "",
+    removed: str = "",
 ) -> list[Check]:
     """Checks a table, writes the report, and hands the table on if no check of severity error failed.
 
@@ -44,6 +45,7 @@ def check_file(
         tell: Called with the `summary` once the report is written, also when the table is then refused.
         now: The moment that freshness is measured from; the present by default.
         called: What users call the table, for refusals; its path by default.
+        removed: The rows that preprocess has removed, in words.
 
     Returns:
         Every check with its outcome.
@@ -58,11 +60,11 @@ def check_file(
     frame = read_table(clean)
     past, source = _reference(rules, reference)
     checks = check_table(frame, past, rules, now)
-    write_page(report, report_page(checks, frame, past, rules, source))
+    write_page(report, report_page(checks, frame, past, rules, source, removed))
     if tell:
         tell(summary(checks, len(frame)))
     if any(check.stops for check in checks):
-        raise refusal(checks, called or clean, report)
+        raise refusal(checks, called or clean, report, removed)
     _hand_on(clean, accepted)
     return checks
 

@@ -101,13 +101,14 @@ def summary(checks: Sequence[Check], rows: int) -> dict[str, int]:
     }
 
 
-def refusal(checks: Sequence[Check], table: str, report: str) -> Refusal:
+def refusal(checks: Sequence[Check], table: str, report: str, removed: str = "") -> Refusal:
     """Words why a table is not accepted: every failed check that stops the pipeline, the first ones in full.
 
     Args:
         checks: All checks.
         table: Where the table is.
         report: Where the report is.
+        removed: The rows that were removed before, in words.
     """
     failed = [check for check in checks if check.stops]
     lines = [f"{len(failed)} of {len(checks)} checks failed, so the table is not accepted"]
@@ -121,6 +122,8 @@ def refusal(checks: Sequence[Check], table: str, report: str) -> Refusal:
     if failed[IN_FULL:]:
         lines.append("  and also")
         lines += [f"    {_place(check)}: {shorten(check.observed)} (rule: {check.rule})" for check in failed[IN_FULL:]]
+    if removed:
+        lines.append(f"  removed before, by preprocess: {removed}")
     lines.append(f"  report: {report} shows every check")
     return Refusal("\n".join(lines), where=table)
 

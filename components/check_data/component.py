@@ -40,8 +40,16 @@ def check_data(
             for name, count in counts.items():
                 metrics.log_metric(name, count)
 
+        meta = clean.metadata
         check_file(
-            settings, clean.path, reference, accepted.path, report.path, tell, called=clean.metadata.get("source", "")
+            settings,
+            clean.path,
+            reference,
+            accepted.path,
+            report.path,
+            tell,
+            called=meta.get("source", ""),
+            removed=meta.get("removed", ""),
         )
         stamp(accepted)
         record.made("accepted", accepted)

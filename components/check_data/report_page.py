@@ -25,6 +25,7 @@ def report_page(
     reference: pd.DataFrame | None,
     section: CheckDataArgument,
     source: str,
+    removed: str = "",
 ) -> str:
     """The report as an HTML page.
 
@@ -34,6 +35,7 @@ def report_page(
         reference: The table compared with, if there is one.
         section: The step's section.
         source: What the reference is, in words; empty where there is none.
+        removed: The rows that preprocess has removed, in words.
     """
     counts = summary(checks, len(frame))
     against = f"compared with {source}, {len(reference):,} rows" if reference is not None else "no reference yet"
@@ -50,7 +52,7 @@ def report_page(
         note += f" Identifiers are not drawn: {', '.join(aside)}."
     return html.page(
         "Data checks",
-        f"{section.task} of {section.target} · {against}",
+        f"{section.task} of {section.target} · {against}" + (f" · removed before: {removed}" if removed else ""),
         _verdict(counts),
         _cards(counts, frame.shape[1]),
         html.section("What needs a look", _table(amiss)) if amiss else "",

@@ -21,12 +21,12 @@ def preprocess(
         defaults: The whole section that the pipeline was compiled with.
     """
     from components.common.tracking.step import stamp, step
-    from components.preprocess.preprocess import preprocess_file
+    from components.preprocess.preprocess import preprocess_file, removed_rows
 
     with step("preprocess", section, defaults) as (settings, record):
         record.used("table", table)
         counts = preprocess_file(settings, table.path, clean.path, called=table.metadata.get("source", "the raw table"))
-        stamp(clean, source=table.metadata.get("source", ""))
+        stamp(clean, source=table.metadata.get("source", ""), removed=removed_rows(settings, counts))
         record.made("clean", clean)
         record.metrics(counts)
         for name, count in counts.items():

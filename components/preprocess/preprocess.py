@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal, nearest
@@ -69,7 +69,7 @@ def preprocess_file(
             for batch in rows():
                 yield _cleaned(batch, rules, fills, seen, counts, called)
 
-        write_widening(cleaned, clean_path, lambda: _nothing_left(counts, called))
+        write_widening(cleaned, clean_path, lambda: _nothing_left(rules, counts, called))
     for name, count in counts.items():
         if name.startswith("rounded_"):
             print(f"{name.removeprefix('rounded_')}: {count:,} numbers have more digits than a float holds", flush=True)
@@ -174,17 +174,30 @@ def _filtered(columns: dict[str, pa.Array], keep: Any, counts: Counter[str], nam
     return kept
 
 
+def removed_rows(section: dict[str, Any], counts: Mapping[str, float]) -> str:
+    """The rows that each rule has removed, in words; empty where none was.
+
+    Args:
+        section: A `PreprocessArgument`.
+        counts: What `preprocess_file` returns.
+    """
+    words = {"removed_duplicates": "equal to an earlier row", "removed_missing_target": "without a target"}
+    words |= {
+        _metric("removed", name, "bounds"): f"outside the bounds of {name}" for name in section.get("bounds") or ()
+    }
+    return ", ".join(f"{counts[name]:,.0f} {text}" for name, text in words.items() if counts.get(name))
+
+
 def _metric(*parts: str) -> str:
     """A name that tracking servers accept."""
     return re.sub(r"[^\w.\- /]", "_", "_".join(parts))
 
 
-def _nothing_left(counts: Counter[str], called: str) -> Refusal:
-    removed = [f"{name} {count:.0f}" for name, count in counts.items() if name.startswith("removed_") and count]
+def _nothing_left(rules: PreprocessArgument, counts: Counter[str], called: str) -> Refusal:
     return Refusal(
         "no row is left",
         where=called,
-        value=f"{counts['rows_in']:.0f} rows came in; {', '.join(removed) or 'none removed'}",
+        value=f"{counts['rows_in']:,} rows came in; removed: {removed_rows(rules.model_dump(), counts) or 'none'}",
         rule="at least one row passes the rules of section preprocess",
         mend="widen the bounds, or check the units of the table",
     )

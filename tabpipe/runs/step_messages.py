@@ -26,7 +26,9 @@ def note(step: str, outputs: dict[str, Any]) -> str:
     if step == "promote":
         return str(outputs.get("reason", ""))
     if step == "preprocess" and "rows_in" in values:
-        return f"{values['rows_out']:,.0f} of {values['rows_in']:,.0f} rows kept"
+        removed = outputs["clean"].metadata.get("removed")
+        kept = f"{values['rows_out']:,.0f} of {values['rows_in']:,.0f} rows kept"
+        return f"{kept}; removed: {removed}" if removed else kept
     return ""
 
 

@@ -307,7 +307,10 @@ def test_a_rule_about_a_column_that_is_not_there_is_refused(clean, rules, words)
 
 
 def test_a_table_that_ends_without_rows_is_refused_with_what_took_them(clean):
-    with pytest.raises(Refusal, match=r"(?s)no row is left.*5 rows came in; removed_duplicates 2, removed_a_bounds 3"):
+    with pytest.raises(
+        Refusal,
+        match=r"(?s)no row is left.*5 rows came in; removed: 2 equal to an earlier row, 3 outside the bounds of a",
+    ):
         clean({"a": [1, 2, 3, 3, 3]}, bounds={"a": [10, None]}, drop_duplicates=True)
 
 
@@ -365,7 +368,7 @@ def test_the_step_reports_its_counts_and_names_the_source(tmp_path, monkeypatch,
     preprocess.python_func(section=json.dumps(section), table=table, clean=clean, metrics=metrics)
     counts = {"rows_in": 3, "columns_dropped": 0, "removed_duplicates": 1, "filled_odd _name_": 1, "rows_out": 2}
     assert metrics.metadata == counts == json.loads((tmp_path / "spool").read_text())["scores"]
-    assert clean.metadata["rows"] == 2
+    assert clean.metadata["rows"] == 2 and clean.metadata["removed"] == "1 equal to an earlier row"
     section["columns"]["odd (name)"], section["fill"] = "numerical", {}
     with pytest.raises(SystemExit):
         preprocess.python_func(section=json.dumps(section), table=table, clean=clean, metrics=metrics)
