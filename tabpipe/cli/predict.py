@@ -48,7 +48,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--chunk", type=int, default=10_000, metavar="N", help="rows at once (default: 10000)")
     reading = parser.add_argument_group("how IN is written, where that is not told by its first bytes and its name")
-    reading.add_argument("--format", choices=("csv", "jsonl", "json", "parquet", "arrow", "excel"))
+    reading.add_argument("--format", "--from", choices=("csv", "jsonl", "json", "parquet", "arrow", "excel"))
     reading.add_argument("--delimiter", help="of a CSV (default: a comma; a tab of .tsv; else what its header shows)")
     reading.add_argument("--encoding", help="of a CSV or JSON (default: UTF-8, or what its first bytes say)")
     reading.add_argument("--sheet", help="of a workbook that has several")

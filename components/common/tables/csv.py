@@ -58,6 +58,14 @@ class CsvRows:
             )
         if end == len(text) and len(head) == BLOCK:
             raise Refusal("the first line is longer than 1 MB", where=where, rule="the first line names the columns")
+        if "\0" in text[:end]:
+            raise Refusal(
+                "the first line holds null characters",
+                where=where,
+                value=text[:end],
+                rule="a CSV is text",
+                mend="set download.encoding (--encoding) to what it was written in, for instance utf-16-le",
+            )
         self._delimiter = delimiter
         header = text[:end].encode()
         self._blocks = Blocks(stream, header, head[len(header) :], where, delimiter, strict)

@@ -98,7 +98,7 @@ def open_table(
         else:
             table = _open(source, reading, rows, name, where, strict, declared, stack)
         if progress is not None:
-            table.chunks = _told(table, progress)
+            table.chunks = _told(table, table.chunks, progress)
         yield table
 
 
@@ -182,7 +182,7 @@ def _after(first: Chunk | None, others: Iterator[Chunk]) -> Iterator[Chunk]:
     yield from others
 
 
-def _told(table: Table, progress: Progress) -> Iterator[Chunk]:
-    for chunk in table.chunks:
+def _told(table: Table, chunks: Iterator[Chunk], progress: Progress) -> Iterator[Chunk]:
+    for chunk in chunks:
         progress(*table.bytes_read())
         yield chunk
