@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Faulty:
     """A line that is no row: not a JSON object, or with another number of fields than the header."""
 

@@ -108,11 +108,13 @@ class CsvRows:
         import pyarrow.csv as pcsv
 
         faulty: list[Faulty] = []
+        rules: dict[int, str] = {}
 
         def other_shape(row: pcsv.InvalidRow) -> str:
             if self._strict:
                 return "error"
-            rule = f"{row.expected_columns} fields, as the header has; this line has {row.actual_columns}"
+            said = f"{row.expected_columns} fields, as the header has; this line has {row.actual_columns}"
+            rule = rules.setdefault(row.actual_columns, said)
             faulty.append(Faulty(number + row.number - 1, row.text[:SHOWN], rule))
             return "skip"
 

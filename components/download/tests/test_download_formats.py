@@ -187,7 +187,7 @@ def test_a_json_fault_in_a_late_chunk_is_found_by_its_record(read, tmp_path):
 )
 def test_a_declared_column_of_lists_or_records_is_refused_by_name(read, tmp_path, content, name):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(Refusal, match="column a.*lists or records"):
+    with pytest.raises(Refusal, match=r"column a.*lists or records"):
         read(tmp_path / name, kinds={"a": "numerical"})
     assert read(tmp_path / name)[1].column_names == ["b"]
 
