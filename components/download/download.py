@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from components.common.config import Download, DownloadArgument, accept
-from components.common.sources import Opened, Progress, open_bytes, parse
+from components.common.config import DownloadArgument, accept
+from components.common.sources import Progress, open_bytes, parse
+from components.download.convert import convert
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Downloaded:
     checksum: str
     """SHA-256 in hex of the source's bytes, or `sample:NAME`."""
     format: str
-    """csv, parquet, arrow, jsonl or sample."""
+    """csv, jsonl, parquet, arrow, excel or sample."""
     generated: bool = False
     """Whether the table was made up by tabpipe."""
 
@@ -63,38 +63,7 @@ def download_file(
     else:
         kept = Path(store) if store else None
         with open_bytes(wanted.source, target.parent, checksum=checksum, store=kept, progress=progress) as opened:
-            form = convert(opened, wanted, target, progress)
+            form = convert(opened.path, wanted, target, name=opened.name, where=opened.shown, progress=progress)
             size, checksum = opened.path.stat().st_size, opened.checksum
     shape = pq.read_metadata(target)
     return Downloaded(shape.num_rows, shape.num_columns, size, address.shown, checksum, form, generated)
-
-
-def convert(opened: Opened, section: Download, target: Path, progress: Progress | None = None) -> str:
-    """Turns a file into parquet.
-
-    Returns:
-        The format that it had.
-
-    Raises:
-        Refusal: It is no table.
-    """
-    from components.download.formats import format_of
-
-    form = format_of(opened.path, opened.name, opened.shown) if section.format == "auto" else section.format
-    if form in ("parquet", "arrow"):
-        from components.download.columnar import convert_arrow, convert_parquet
-
-        (convert_parquet if form == "parquet" else convert_arrow)(opened.path, opened.shown, target)
-        return form
-    from components.download.text_stream import TextStream
-
-    open_text = partial(TextStream, opened.path, opened.shown, section.encoding or "utf-8", progress)
-    if form == "csv":
-        from components.download.csv_table import convert_csv
-
-        convert_csv(open_text, opened.shown, section.delimiter or ",", target)
-    else:
-        from components.download.jsonl_table import convert_jsonl
-
-        convert_jsonl(open_text, opened.shown, target)
-    return form

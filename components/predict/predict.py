@@ -13,6 +13,7 @@ from components.common.artifacts import open_store
 from components.common.batch import Tally, Wanted, open_table, predict_table
 from components.common.batch.rejects import empty_rejects
 from components.common.config import PredictArgument, accept
+from components.common.config.reading import Reading
 from components.common.registry.model_ref import bring_marked
 from components.common.tables.parquet import write_arrow
 
@@ -58,7 +59,7 @@ def predict_file(
             argument.keep, argument.probabilities, f"v{version.number}", argument.max_rejects, argument.max_unknown
         )
         tally, rejects = Tally(), Path(rejects_path)
-        with open_table(table_path, argument.chunk, form="parquet") as table:
+        with open_table(table_path, Reading(format="parquet"), rows=argument.chunk) as table:
             try:
                 predict_table(
                     predictor,

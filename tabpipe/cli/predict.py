@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "predict",
         help="let a model answer a table of any size",
-        description="Lets a model answer the rows of a table: CSV, JSON lines (both also .gz), parquet or Arrow.",
+        description="Lets a model answer the rows of a table: CSV, JSON, parquet, Arrow or Excel, also compressed.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -53,8 +53,16 @@ def add(commands: Any) -> None:
         help="most values of a categorical column that training did not know, a number or 1%% (default: any, not all)",
     )
     parser.add_argument("--chunk", type=int, default=10_000, metavar="N", help="rows at once (default: 10000)")
-    parser.add_argument("--delimiter", help="of a CSV (default: a comma; a tab of .tsv)")
-    parser.add_argument("--from", dest="form", choices=("csv", "jsonl", "parquet", "arrow"), help="the format of IN")
+    reading = parser.add_argument_group("how IN is written, where that is not told by its first bytes and its name")
+    reading.add_argument("--format", "--from", choices=("csv", "jsonl", "json", "parquet", "arrow", "excel"))
+    reading.add_argument("--delimiter", help="of a CSV (default: a comma; a tab of .tsv; else what its header shows)")
+    reading.add_argument("--encoding", help="of a CSV or JSON (default: UTF-8, or what its first bytes say)")
+    reading.add_argument("--sheet", help="of a workbook that has several")
+    reading.add_argument("--decimal", metavar="MARK", help="what stands before decimals (default: a point)")
+    reading.add_argument("--thousands", metavar="MARK", help="what groups digits (default: nothing)")
+    reading.add_argument(
+        "--missing", action="append", metavar="VALUE", help="a further spelling of a missing value; again for more"
+    )
     parser.add_argument("--to", choices=("csv", "jsonl", "parquet"), help="the format of OUT (default: by its ending)")
     add_place(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout, progress on stderr")

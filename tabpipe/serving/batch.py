@@ -12,7 +12,8 @@ from typing import Any
 
 from components.common.base.errors import Refusal, no_space
 from components.common.batch import Tally, TooManyRefused, Wanted, format_named, open_table, percentage, predict_table
-from components.common.tables.reader import STREAM
+from components.common.config.reading import Reading
+from components.common.tables.formats import STREAM
 from tabpipe.cluster.store_options import placed
 from tabpipe.runs.screen import error_lines
 from tabpipe.serving.model_folder import Found, find_model
@@ -45,10 +46,11 @@ def predict(options: argparse.Namespace) -> int:
     )
     progress = _Progress()
     try:
-        with open_table(options.table, options.chunk, form=options.form, delimiter=options.delimiter) as table:
+        with open_table(options.table, reading_of(options, Reading()), rows=options.chunk) as table:
             tally = predict_table(
                 predictor, table, options.out, wanted, rejects=rejects, form=form, progress=progress.told
             )
+            left_out = sorted(table.left_out)
     except TooManyRefused as refusal:
         progress.over()
         print(error_lines(str(refusal)), file=sys.stderr)
@@ -64,8 +66,15 @@ def predict(options: argparse.Namespace) -> int:
         raise Refusal(message) from None
     finally:
         progress.over()
-    _tell(options, model, tally, rejects, time.monotonic() - started, predictor)
+    _tell(options, model, tally, rejects, time.monotonic() - started, predictor, left_out)
     return 0
+
+
+def reading_of(options: argparse.Namespace, reading: Reading) -> Reading:
+    """Return how the table is read: as options say, else as `reading` does."""
+    names = ("format", "delimiter", "encoding", "sheet", "decimal", "thousands", "missing")
+    given = {name: value for name in names if (value := getattr(options, name, None)) is not None}
+    return reading.model_copy(update=given)
 
 
 def _beside(out: str) -> str | None:
@@ -116,7 +125,13 @@ class _Progress:
 
 
 def _tell(
-    options: argparse.Namespace, model: Found, tally: Tally, rejects: str | None, seconds: float, predictor: Any
+    options: argparse.Namespace,
+    model: Found,
+    tally: Tally,
+    rejects: str | None,
+    seconds: float,
+    predictor: Any,
+    left_out: list[str],
 ) -> None:
     """Says what came of it: on stdout, or on stderr where stdout holds predictions."""
     reasons = tally.reasons.most_common()
@@ -129,6 +144,7 @@ def _tell(
             "out": options.out,
             "rejects": rejects if tally.refused and rejects else None,
             "seconds": round(seconds, 3),
+            **({"left_out": left_out} if left_out else {}),
             **tally.document(predictor.complete),
         }
         print(json.dumps(document, ensure_ascii=False), file=sys.stderr if options.out == STREAM else sys.stdout)
@@ -145,6 +161,8 @@ def _tell(
         print(f"  {name}: {count:,} missing values; training had none", file=out)
     for name, row in tally.dropped.items():
         print(f"  {name}: first there in row {row:,}, and not in the output", file=out)
+    for name in left_out:
+        print(f"  {name}: lists or records, which are not in the output", file=out)
     if tally.refused:
         where = f": {rejects}" if rejects else ""
         share = percentage(tally.refused, tally.rows)

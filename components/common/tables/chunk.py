@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from components.common.config import Kind
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Faulty:
     """A line that is no row: not a JSON object, or with another number of fields than the header."""
 

@@ -1,45 +1,29 @@
-"""Opening a table for prediction, whatever its format, from a file or from standard input."""
+"""The one reader of tables: any format, packed or not, from files, standard input or memory, chunk by chunk."""
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
-import shutil
 import sys
-import tempfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 from components.common.base.errors import Refusal
-from components.common.tables.arrow import ArrowRows
+from components.common.config.reading import Reading
 from components.common.tables.chunk import Chunk
-from components.common.tables.csv import csv_chunks, csv_names
-from components.common.tables.jsonl import jsonl_chunks
+from components.common.tables.csv import CsvRows
+from components.common.tables.decode import TextBytes
+from components.common.tables.formats import STREAM, Format, ending, format_of
+from components.common.tables.jsonl import JsonRows
+from components.common.tables.unpack import BUFFER, seekable, unpacked
 
-Format = Literal["csv", "jsonl", "parquet", "arrow"]
-ENDINGS: dict[str, Format] = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".tab": "csv",
-    ".txt": "csv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".ipc": "arrow",
-}
-STREAM = "-"
-"""Standard input, or output."""
-_BUFFER = 1 << 20
-_TABS = (".tsv", ".tab")
+Source = str | os.PathLike[str] | BinaryIO | Sequence[str | os.PathLike[str]]
+Progress = Callable[[int, int | None], None]
+"""Is told the bytes that are read, and all of them if they are known."""
 
 
 @dataclass
@@ -50,83 +34,146 @@ class Table:
     """What to call it."""
     form: Format
     names: list[str]
-    """The columns; of JSON lines those of the first rows."""
+    """The columns; of JSON those of the first rows."""
     chunks: Iterator[Chunk]
     """The rows, in their order."""
     empty: dict[str, Any]
     """The columns without a row."""
-    whole: int | None
+    whole: int | None = None
     """Rows, if the file says how many."""
-    raw: BinaryIO
-    """What the bytes come from."""
-    size: int | None
-    """Bytes, if that is known."""
+    left_out: Collection[str] = ()
+    """Columns of lists or records that are not handed on; of JSON as far as it is read."""
+    bytes_read: Callable[[], tuple[int, int | None]] = field(default=lambda: (0, None), repr=False)
+    """Bytes that are read, and all of them if they are known."""
 
     def share(self, rows: int) -> float | None:
-        """Which share of the table has been read, as well as it is known."""
+        """Return which share of the table has been read, as well as it is known."""
         if self.whole:
             return rows / self.whole
-        try:
-            return self.raw.tell() / self.size if self.size else None
-        except (OSError, ValueError):
-            return None
+        done, size = self.bytes_read()
+        return done / size if size else None
 
 
 @contextmanager
 def open_table(
-    path: str | os.PathLike[str], rows: int = 10_000, *, form: Format | None = None, delimiter: str | None = None
+    source: Source,
+    reading: Reading | None = None,
+    *,
+    rows: int = 10_000,
+    name: str | Sequence[str] | None = None,
+    where: str | Sequence[str] | None = None,
+    strict: bool = False,
+    declared: Collection[str] = (),
+    progress: Progress | None = None,
 ) -> Iterator[Table]:
-    """Opens a table.
+    """Open a table.
 
     Args:
-        path: CSV, JSON lines (both also gzipped), parquet or Arrow; `-` is standard input.
+        source: A path, the paths of the part files of one table, `-` for standard input, or an open binary file.
+        reading: How it is written; by default its first bytes and its name tell.
         rows: Most rows of a chunk.
-        form: Its format; by default what the name's ending says, else what the first bytes say.
-        delimiter: Of a CSV; by default a comma, and a tab where the name ends so.
+        name: The source's own name, whose ending tells the format; one per part. By default its path.
+        where: What to call it in a refusal; one per part. By default its path.
+        strict: Refuse the first line that is no row, as training must; else such lines are handed on as `Faulty`. A
+            CSV whose header shows another delimiter is refused if strict, else read by it.
+        declared: Columns that may not hold lists or records; others that do are left out.
+        progress: Is told how far it is, once a chunk.
+
+    Yields:
+        The table. The values of CSV and Excel are texts as written, null where missing; of JSON they are Python
+        values, `ABSENT` where a record lacks a key; of parquet and Arrow they keep their types.
 
     Raises:
         Refusal: There is no such file, or it is no table. On reading: it stops being one.
     """
+    reading = reading or Reading()
     with ExitStack() as stack:
-        where = "standard input" if str(path) == STREAM else str(path)
-        raw = sys.stdin.buffer if str(path) == STREAM else _opened(Path(path), stack)
-        stream: Any = raw
-        if raw.peek(2)[:2] == b"\x1f\x8b":
-            stream = stack.enter_context(io.BufferedReader(gzip.GzipFile(fileobj=raw), _BUFFER))
-        with _whole_gzip(where):
-            form = form or _format(str(path), stream.peek(16))
-        size = None if str(path) == STREAM else Path(path).stat().st_size
-        with _whole_gzip(where):
-            yield _table(stream, raw, form, where, rows, delimiter or _delimiter(str(path)), size, stack)
+        if isinstance(source, (list, tuple)):
+            from components.common.tables.parts import open_parts
+
+            def part(path: Any, name: str | None, where: str | None, stack: ExitStack) -> Table:
+                return _open(path, reading, rows, name, where, strict, declared, stack)
+
+            table = open_parts(source, name, where, part)
+        else:
+            table = _open(source, reading, rows, name, where, strict, declared, stack)
+        if progress is not None:
+            table.chunks = _told(table, table.chunks, progress)
+        yield table
 
 
-def _table(
-    stream: Any, raw: Any, form: Format, where: str, rows: int, delimiter: str, size: int | None, stack: ExitStack
+def _open(
+    source: Any,
+    reading: Reading,
+    rows: int,
+    name: str | None,
+    where: str | None,
+    strict: bool,
+    declared: Collection[str],
+    stack: ExitStack,
 ) -> Table:
-    import pyarrow as pa
-
-    if form == "csv":
-        delimiter = "\t" if delimiter == "\\t" else delimiter
-        if len(delimiter) != 1 or delimiter in '"\r\n' or not delimiter.isascii():
-            raise Refusal("not a delimiter", where="--delimiter", value=delimiter, rule="one ASCII character")
-        names = csv_names(stream, where, delimiter)
-        chunks = csv_chunks(stream, names, where, delimiter, rows)
-        empty = {name: pa.array([], pa.string()) for name in names}
-        return Table(where, form, names, chunks, empty, None, raw, size)
-    if form == "jsonl":
-        chunks = jsonl_chunks(stream, where, rows)
+    """Open a table of one file."""
+    path = source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", "")
+    name = name or str(path)
+    where = where or ("standard input" if name == STREAM else name or "the table")
+    raw, size = _opened(source, where, stack)
+    bytes_read = partial(_bytes_read, raw, size)
+    stream, name = unpacked(raw, name, where, size, stack)
+    form: Any = reading.format
+    if form == "auto":
+        form = format_of(stream.peek(4096)[:4096], name, where)
+    left_out: Collection[str] = ()
+    if form in ("csv", "json", "jsonl"):
+        stream = stack.enter_context(io.BufferedReader(TextBytes(stream, where, reading.encoding), BUFFER))
+    if form in ("json", "jsonl"):
+        array = None if reading.format == "auto" else form == "json"
+        found: Any = JsonRows(stream, where, strict, declared, array)
+        chunks, left_out = found.chunks(rows), found.left_out
         first = next(chunks, None)
         names = list(first.columns) if first else []
-        empty = {name: [] for name in names}
-        return Table(where, form, names, _after(first, chunks), empty, None, raw, size)
-    if form == "parquet" and not (stream is raw and raw.seekable()):
-        held = tempfile.TemporaryFile()  # noqa: SIM115  # the stack closes it
-        stack.callback(held.close)
-        shutil.copyfileobj(stream, held, _BUFFER)
-        held.seek(0)
-        stream = held
-    table = ArrowRows(stream, form, where)
-    return Table(where, form, table.names, table.chunks(rows), table.empty(), table.whole, raw, size)
+        empty: dict[str, Any] = {name: [] for name in names}
+        return Table(where, "jsonl", names, _after(first, chunks), empty, None, left_out, bytes_read)
+    if form == "csv":
+        usual = "\t" if ending(name) in (".tsv", ".tab") else ","
+        found = CsvRows(stream, where, (reading.delimiter or usual).replace("\\t", "\t"), strict)
+    elif form == "excel":
+        from components.common.tables.excel import ExcelRows
+
+        found = ExcelRows(seekable(stream, stack), where, reading.sheet)
+    else:
+        from components.common.tables.arrow import ArrowRows
+
+        streamed = form == "arrow" and stream.peek(6)[:6] != b"ARROW1"
+        found = ArrowRows(stream if streamed else seekable(stream, stack), form, where, declared)
+        left_out = found.left_out
+    chunks, whole = found.chunks(rows), getattr(found, "whole", None)
+    return Table(where, form, found.names, chunks, found.empty(), whole, left_out, bytes_read)
+
+
+def _opened(source: Any, where: str, stack: ExitStack) -> tuple[Any, int | None]:
+    """Open a source's bytes, buffered, and tell how many there are if that is known."""
+    if str(source) == STREAM:
+        return sys.stdin.buffer, None
+    if not isinstance(source, (str, os.PathLike)):
+        raw = source if hasattr(source, "peek") else io.BufferedReader(source, BUFFER)
+        if raw is not source:
+            stack.callback(raw.detach)
+        return raw, None
+    try:
+        return stack.enter_context(open(source, "rb", buffering=BUFFER)), Path(source).stat().st_size
+    except FileNotFoundError:
+        raise Refusal("the table does not exist", where=where) from None
+    except IsADirectoryError:
+        raise Refusal("this is a folder", where=where, rule="a table is a file, or a list of part files") from None
+    except PermissionError:
+        raise Refusal("the table cannot be read (permission denied)", where=where) from None
+
+
+def _bytes_read(raw: Any, size: int | None) -> tuple[int, int | None]:
+    try:
+        return raw.tell(), size
+    except (OSError, ValueError):  # a pipe, or closed
+        return 0, size
 
 
 def _after(first: Chunk | None, others: Iterator[Chunk]) -> Iterator[Chunk]:
@@ -135,44 +182,7 @@ def _after(first: Chunk | None, others: Iterator[Chunk]) -> Iterator[Chunk]:
     yield from others
 
 
-def _opened(path: Path, stack: ExitStack) -> Any:
-    try:
-        return stack.enter_context(open(path, "rb", buffering=_BUFFER))
-    except FileNotFoundError:
-        raise Refusal("the table does not exist", where=str(path)) from None
-    except IsADirectoryError:
-        raise Refusal("this is a folder", where=str(path), rule="a table is one file") from None
-    except PermissionError:
-        raise Refusal("the table cannot be read (permission denied)", where=str(path)) from None
-
-
-def _format(name: str, head: bytes) -> Format:
-    """By the first bytes where they are telling, then by the name; a CSV where nothing is known."""
-    if head.startswith(b"PAR1"):
-        return "parquet"
-    if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
-        return "arrow"
-    named = ENDINGS.get(Path(name.lower().removesuffix(".gz")).suffix)
-    if named in ("parquet", "arrow"):
-        raise Refusal(
-            f"its name says {named}, but its first bytes do not",
-            where=name,
-            value=repr(head[:16])[1:],
-            mend="was it cut short? fetch or write it again",
-        )
-    return named or ("jsonl" if head.lstrip().startswith(b"{") else "csv")
-
-
-def _delimiter(name: str) -> str:
-    return "\t" if Path(name.lower().removesuffix(".gz")).suffix in _TABS else ","
-
-
-@contextmanager
-def _whole_gzip(where: str) -> Iterator[None]:
-    """Words what can be wrong with a gzip file."""
-    try:
-        yield
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        cut = isinstance(error, EOFError)
-        said = "the gzip file is cut short" if cut else f"the gzip file is damaged ({error})"
-        raise Refusal(said, where=where, mend="fetch or make the file again") from None
+def _told(table: Table, chunks: Iterator[Chunk], progress: Progress) -> Iterator[Chunk]:
+    for chunk in chunks:
+        progress(*table.bytes_read())
+        yield chunk

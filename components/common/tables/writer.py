@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from components.common.base.errors import Refusal, no_space
-from components.common.tables.reader import ENDINGS, STREAM
+from components.common.tables.formats import ENDINGS, STREAM
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +33,7 @@ def format_named(name: str) -> Format:
     plain = name.lower().removesuffix(".gz")
     form = ENDINGS.get(Path(plain).suffix)
     if (
-        form in (None, "arrow")
+        form in (None, "arrow", "excel")
         or Path(plain).suffix in (".tsv", ".tab")
         or (form == "parquet" and plain != name.lower())
     ):

@@ -44,9 +44,9 @@ def write(frame, path):
     return path
 
 
-def read(path, rows=10, **options):
+def read(path, rows=10):
     """All chunks as (numbers, columns as a predictor takes them, faulty lines)."""
-    with open_table(path, rows, **options) as opened:
+    with open_table(path, rows=rows) as opened:
         return [(chunk.numbers.tolist(), asked(chunk, KINDS, {}), chunk.faulty) for chunk in opened.chunks]
 
 
@@ -112,7 +112,7 @@ def test_a_parquet_group_of_rows_is_not_read_as_a_whole(tmp_path):
     whole = pa.table({"size": noise, "kind": pa.nulls(rows, pa.string())})
     pq.write_table(whole, tmp_path / "t.parquet", row_group_size=rows)
     before, most = pa.total_allocated_bytes(), 0
-    with open_table(tmp_path / "t.parquet", 10_000) as opened:
+    with open_table(tmp_path / "t.parquet") as opened:
         for chunk in opened.chunks:
             most = max(most, pa.total_allocated_bytes() - before)
             assert chunk.rows <= 10_000
@@ -124,11 +124,10 @@ def test_a_parquet_group_of_rows_is_not_read_as_a_whole(tmp_path):
     [
         ("t.csv", b"", "empty"),
         ("t.csv", b"size,size\n1,2\n", "more than once"),
-        ("t.csv", b"size;kind\n1;2\n", "a semicolon"),
         ("t.csv", b"size,kind\n1,\xff\n", "not UTF-8"),
         ("t.csv", b'size,kind\n1,"x\n2,y\n', "never closed"),
         ("t.csv.gz", gzip.compress(b"size,kind\n" + bytes(range(256)) * 9)[:80], "cut short"),
-        ("t.jsonl", b'[{"size": 1}]', "one JSON array"),
+        ("t.jsonl", b'[{"size": 1}', "cut short"),
         ("t.parquet", b"PAR1 and nothing more", "not a whole parquet"),
         ("t.parquet", b"no parquet", "first bytes do not"),
         ("none.csv", None, "does not exist"),
@@ -136,7 +135,6 @@ def test_a_parquet_group_of_rows_is_not_read_as_a_whole(tmp_path):
     ids=[
         "empty",
         "doubled",
-        "semicolon",
         "latin1",
         "quote",
         "cut-gzip",
