@@ -152,12 +152,15 @@ class UseCase(Section):
         derive = {name: rule.model_dump() for name, rule in self.preprocess.derive.items()}
         ways = {column: way for column in self.columns if (way := self.download.way(column))}
         made = {"derive": derive, "fill": fill, "reading": self.download.model_dump(exclude={"source"})}
+        read = {"reading": made["reading"]} if self.check_data.drift.reference else {}
         arguments = {
             "download": section(DownloadArgument, self.download, kinds=self.columns),
             "preprocess": section(
                 PreprocessArgument, self.preprocess, target=self.target, columns=self.columns, ways=ways
             ),
-            "check_data": section(CheckDataArgument, self.check_data, kinds=self.kinds, **learning),
+            "check_data": section(
+                CheckDataArgument, self.check_data, kinds=self.kinds, derived=list(derive), **read, **learning
+            ),
             "segregate": section(SegregateArgument, self.segregate, **learning),
             "train": section(TrainArgument, self.train, columns=self.columns, **made, **learning),
             "evaluate": section(EvaluateArgument, self.evaluate, **learning),

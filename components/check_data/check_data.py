@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.check_data.checks import Check, refusal, summary
+from components.check_data.reference import reference_table
 from components.common.base.errors import Refusal, nearest
 from components.common.base.files import written_whole
-from components.common.base.redact import redact
 from components.common.config import CheckDataArgument, accept
 from components.common.reports.html import write_page
-from components.common.sources import open_bytes
 from components.common.tables.parquet import read_table
 
 if TYPE_CHECKING:
@@ -58,7 +55,7 @@ def check_file(
     from components.check_data.report_page import report_page
 
     frame = read_table(clean)
-    past, source = _reference(rules, reference)
+    past, source = reference_table(rules, reference)
     checks = check_table(frame, past, rules, now)
     write_page(report, report_page(checks, frame, past, rules, source, removed))
     if tell:
@@ -106,60 +103,6 @@ def _usable(rules: CheckDataArgument) -> None:
                 rule=f"this must be a {kind} column",
                 mend="change it, or declare another kind of column",
             )
-
-
-def _reference(rules: CheckDataArgument, previous: str) -> tuple[pd.DataFrame | None, str]:
-    """The table to compare with and what it is in words; None and "" where there is none."""
-    path = rules.drift.reference or previous
-    if not path:
-        return None, ""
-    words = f"the declared reference {redact(path)}" if rules.drift.reference else "the previous accepted table"
-    where = "check_data.drift.reference" if rules.drift.reference else "the previous accepted table"
-    if "://" not in path:
-        return _read_reference(path, rules, where), words
-    with tempfile.TemporaryDirectory() as scratch, open_bytes(path, Path(scratch)) as opened:
-        return _read_reference(str(opened.path), rules, where), words
-
-
-def _read_reference(path: str, rules: CheckDataArgument, where: str) -> pd.DataFrame:
-    try:
-        with Path(path).open("rb") as file:
-            is_parquet = file.read(4) == b"PAR1"
-    except OSError as error:
-        raise Refusal(
-            f"the reference table cannot be read ({error.strerror})",
-            where=where,
-            value=path,
-            rule="a path, or an http(s):// or s3:// URL, of a parquet or CSV table",
-            mend="name another one, or none",
-        ) from None
-    return _parquet(path, rules) if is_parquet else _csv(path, rules, where)
-
-
-def _parquet(path: str, rules: CheckDataArgument) -> pd.DataFrame:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        present = pq.read_schema(path).names
-    except (pa.ArrowInvalid, OSError) as error:
-        raise Refusal(f"not a readable parquet file ({error})", where=path) from None
-    return read_table(path, [name for name in rules.kinds if name in present])
-
-
-def _csv(path: str, rules: CheckDataArgument, where: str) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        frame = pd.read_csv(path, usecols=lambda name: name in rules.kinds)
-    except (ValueError, pd.errors.ParserError) as error:
-        raise Refusal(
-            f"the reference is neither parquet nor a readable CSV ({error})", where=where, value=path
-        ) from None
-    for column in frame.columns:
-        if rules.kinds[column] == "date":
-            frame[column] = pd.to_datetime(frame[column], errors="coerce", format="ISO8601")
-    return frame
 
 
 def _hand_on(clean: str, accepted: str) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from components.common.base.errors import Refusal, nearest
 from components.common.config import PreprocessArgument, accept
 from components.common.inference.arrow_values import of_kind
+from components.common.inference.cell import Place
 from components.common.tables.parquet import batches, write_widening
-from components.preprocess.cell import Place
 from components.preprocess.duplicates import Seen
 from components.preprocess.rules import derived, fill_value, filled, inside
 

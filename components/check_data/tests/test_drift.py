@@ -9,6 +9,7 @@ from scipy import stats
 
 from components.check_data.check_data import check_file, check_table
 from components.check_data.drift import MISSING, category_counts, check_drift, kl_divergence, sidak
+from components.check_data.reference import reference_table
 from components.common.base.errors import Refusal
 from components.common.config import CheckDataArgument
 from components.common.tables.parquet import write_table
@@ -164,9 +165,9 @@ SECTION = {"target": "y", "task": "classification", "kinds": {"x": "numerical", 
 
 @pytest.fixture
 def run(tmp_path):
-    def check(reference="", declared=None):
+    def check(reference="", declared=None, **more):
         write_table(TABLE, tmp_path / "clean")
-        section = {**SECTION, "drift": {"reference": str(declared) if declared else None}}
+        section = {**SECTION, "drift": {"reference": str(declared) if declared else None}, **more}
         return check_file(
             section, str(tmp_path / "clean"), str(reference), str(tmp_path / "accepted"), str(tmp_path / "report.html")
         )
@@ -189,6 +190,40 @@ def test_a_declared_reference_wins_over_the_previous_table(run, tmp_path):
 def test_a_reference_may_be_a_csv(run, tmp_path):
     TABLE.assign(x=TABLE.x + 300, more=1).to_csv(tmp_path / "other.csv", index=False)
     assert drifted(run(declared=tmp_path / "other.csv")) == ["x"]
+
+
+@pytest.mark.parametrize("delimiter", [";", ","])
+def test_a_reference_is_read_as_the_source_is_or_by_the_delimiter_that_its_header_shows(run, tmp_path, delimiter):
+    reading = {"delimiter": ";", "columns": {"when": {"format": "%d.%m.%Y"}, "x": {"missing": [-1]}}}
+    other = TABLE.assign(x=TABLE.x + 300, when="01.01.2026")
+    other.loc[:99, "x"] = -1
+    other.to_csv(tmp_path / "other.csv", index=False, sep=delimiter)
+    assert drifted(run(declared=tmp_path / "other.csv", reading=reading)) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        pytest.param(TABLE.drop(columns="x"), ["lacks 'x'", "its columns are when, y"], id="no-checked-column"),
+        pytest.param(pd.DataFrame({"height": [1.0]}), ["lacks 'x'", "its columns are height"], id="another-table"),
+        pytest.param(TABLE.assign(x="tall"), ["column 'x'", "row 1 below", "tall", "a number"], id="no-number"),
+        pytest.param(TABLE.head(0), ["no rows"], id="no-rows"),
+    ],
+)
+def test_a_reference_that_cannot_be_compared_with_is_refused(run, tmp_path, other, words):
+    other.to_csv(tmp_path / "other.csv", index=False)
+    with pytest.raises(Refusal) as refusal:
+        run(declared=tmp_path / "other.csv")
+    for word in ["check_data.drift.reference", *words]:
+        assert word in str(refusal.value)
+
+
+def test_a_reference_may_lack_derived_columns(tmp_path):
+    TABLE.to_csv(tmp_path / "same.csv", index=False)
+    kinds = {**SECTION["kinds"], "made": "numerical"}
+    drift = {"reference": str(tmp_path / "same.csv")}
+    section = CheckDataArgument(**{**SECTION, "kinds": kinds, "derived": ["made"], "drift": drift})
+    assert list(reference_table(section, "")[0]) == ["x", "when", "y"]
 
 
 @pytest.mark.parametrize(

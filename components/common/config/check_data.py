@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from components.common.config.base import Kind, Section, Severity, Task
 from components.common.config.preprocess import Bounds, ordered
+from components.common.config.reading import Reading
 
 
 class RowCount(Section):
@@ -60,7 +61,7 @@ class Drift(Section):
     kl_threshold: float = Field(default=0.2, gt=0)
     """Largest divergence accepted, in nats."""
     reference: str | None = None
-    """A parquet or CSV table to compare with; by default the previous accepted data."""
+    """A table to compare with, of any format, written as the source is; by default the previous accepted data."""
     severity: Severity = "warning"
     """Whether a breach stops the pipeline."""
 
@@ -85,3 +86,7 @@ class CheckDataArgument(CheckData):
     """classification or regression."""
     kinds: dict[str, Kind]
     """The columns of the clean table (derived ones included) and their kinds."""
+    derived: list[str] = Field(default_factory=list)
+    """The derived ones among them, which a raw reference lacks."""
+    reading: Reading = Field(default_factory=Reading)
+    """How the source is written, and so a declared reference."""
