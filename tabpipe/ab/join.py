@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal, shorten
+from components.common.inference.values import converted, text_of
 from tabpipe.ab.outcomes import Outcomes
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ def joined(log: pd.DataFrame, outcomes: Outcomes) -> Joined:
     columns = ["id", "key", "request_id", "row", "time", "role", "version", "shadow"]
     last = last[[*columns, "predicted", "probabilities", "classes", "truth"]].reset_index(drop=True)
     seen = found[["time", "key", "role", "version", "shadow"]].assign(known=known)
-    return Joined(_with_truth(last, task), seen, task, counts)
+    return Joined(_with_truth(last, task, outcomes.way), seen, task, counts)
 
 
 def _task(log: pd.DataFrame) -> str:
@@ -88,7 +90,7 @@ def _ids(log: pd.DataFrame) -> pd.Series:
     """(rows,) what each prediction is known by."""
     alone = log.groupby("request_id")["row"].transform("max") == 0
     many = log["request_id"] + "/" + log["row"].astype(str)
-    own = log["id"].astype(object)
+    own = log["id"].map(text_of, na_action="ignore").astype(object)
     return own.where(own.notna(), log["request_id"].where(alone, many)).astype(str)
 
 
@@ -98,7 +100,7 @@ def _one_rowed(ids: pd.Series, known: pd.Series) -> pd.Series:
     return ids.where(ids.isin(known) | ~short.isin(known), short)
 
 
-def _with_truth(rows: pd.DataFrame, task: str) -> pd.DataFrame:
+def _with_truth(rows: pd.DataFrame, task: str, way: Mapping[str, Any]) -> pd.DataFrame:
     """Gives the truth the type of the predictions.
 
     Raises:
@@ -107,10 +109,8 @@ def _with_truth(rows: pd.DataFrame, task: str) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
-    from components.common.metrics.targets import as_labels
-
     if task == "regression":
-        numbers = pd.to_numeric(rows["truth"], errors="coerce").astype("float64")
+        numbers = pd.Series(converted(rows["truth"], "numerical", way)[0], rows.index, dtype="float64")
         bad = ~np.isfinite(numbers)
         if bad.any():
             raise Refusal(
@@ -122,8 +122,7 @@ def _with_truth(rows: pd.DataFrame, task: str) -> pd.DataFrame:
         return rows.assign(truth=numbers, predicted=rows["predicted"].astype("float64"))
     if rows.empty:
         return rows
-    labels = rows["truth"]
-    labels = as_labels(pd.to_numeric(labels) if labels.map(type).isin([int, float]).all() else labels)
+    labels = rows["truth"].to_numpy(dtype=object)
     predicted = set(rows["predicted"])
     if not predicted & set(labels):
         raise Refusal(

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal, nearest
+from components.common.config import Reading
+from components.common.inference.arrow_values import scalars
+from components.common.inference.coerce import ABSENT
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_ENDINGS = (".csv", ".csv.gz", ".tsv", ".jsonl", ".jsonl.gz", ".ndjson", ".parquet")
+    from components.common.tables.reader import Table
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Outcomes:
     """Outcomes, one for each id."""
 
     table: pd.DataFrame
-    """id (text), truth, and time (UTC) where there is one."""
+    """id and truth (texts, as a model writes classes), and time (UTC) where there is one."""
     rows: int
     """Rows of the table that was read."""
     empty: int
@@ -29,70 +33,79 @@ class Outcomes:
     """Rows whose id comes again later in the table, left out."""
     contradicting: int
     """Ids that came with different truths; the last one stands."""
+    way: Mapping[str, Any] = field(default_factory=dict)
+    """How the column of truths is written."""
 
 
-def read_outcomes(source: str, id_column: str, truth_column: str, time_column: str | None = None) -> Outcomes:
+def read_outcomes(
+    source: str, id_column: str, truth_column: str, time_column: str | None = None, reading: Reading | None = None
+) -> Outcomes:
     """Reads a table of outcomes.
 
     Args:
-        source: A CSV, JSON lines or parquet table: a path, or an http(s), s3 or artifact URL.
+        source: A table of any format: a path, or an http(s), s3 or artifact URL.
         id_column: The column of ids.
         truth_column: The column of true values.
         time_column: The column of when they were known, if there is one.
+        reading: How the table is written; as the use case's source is.
 
     Raises:
         Refusal: There is no such table or column, or nothing is in it.
     """
     from components.common.sources import open_bytes
+    from components.common.tables.reader import open_table
 
-    with tempfile.TemporaryDirectory() as scratch, open_bytes(source, Path(scratch)) as file:
-        frame = _read(file.path, file.name, file.shown)
-        shown = file.shown
+    reading = reading or Reading()
     wanted = {"id": id_column, "truth": truth_column, **({"time": time_column} if time_column else {})}
-    for column in wanted.values():
-        if column not in frame.columns:
-            raise Refusal(
-                "there is no such column", where=shown, value=column, mend=nearest(column, map(str, frame.columns))
-            )
-    found = frame[list(wanted.values())].set_axis(list(wanted), axis=1)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        open_bytes(source, Path(scratch)) as file,
+        open_table(file.path, reading, name=file.name, where=file.shown) as table,
+    ):
+        shown = file.shown
+        for column in wanted.values():
+            if column not in table.names:
+                raise Refusal("there is no such column", where=shown, value=column, mend=nearest(column, table.names))
+        found = _read(table, wanted, reading)
     rows = len(found)
     found = found[found["id"].notna() & found["truth"].notna()]
     if found.empty:
         raise Refusal("no row has both an id and a true value", where=shown)
     empty = rows - len(found)
-    found = found.assign(id=as_ids(found["id"]))
     if time_column:
         found = found.assign(time=_times(found["time"], f"{shown}, column {time_column}"))
         found = found.sort_values("time", kind="stable")
     truths = found.groupby("id", sort=False)["truth"].nunique()
     last = found.drop_duplicates("id", keep="last").reset_index(drop=True)
-    return Outcomes(last, rows, empty, len(found) - len(last), int((truths > 1).sum()))
+    return Outcomes(last, rows, empty, len(found) - len(last), int((truths > 1).sum()), reading.way(truth_column))
 
 
-def as_ids(values: pd.Series) -> pd.Series:
-    """Ids as text: 17 and 17.0 are "17"."""
-    if values.dtype.kind == "f" and (values == values.round()).all():
-        values = values.astype("int64")
-    return values.astype(str)
-
-
-def _read(path: Path, name: str, shown: str) -> pd.DataFrame:
+def _read(table: Table, wanted: Mapping[str, str], reading: Reading) -> pd.DataFrame:
+    """The columns that are asked for, ids and truths as a model writes classes: 17 for 17.0, false for False."""
     import pandas as pd
 
-    ending = name.lower()
-    if not ending.endswith(_ENDINGS):
-        raise Refusal("a table of this kind cannot be read", where=shown, rule=f"one of {', '.join(_ENDINGS)}")
-    packed: dict[str, Any] = {"compression": "gzip" if ending.endswith(".gz") else None}
-    try:
-        if ending.endswith(".parquet"):
-            return pd.read_parquet(path)
-        if ".jsonl" in ending or ".ndjson" in ending:
-            return pd.read_json(path, lines=True, dtype=False, **packed)
-        # As text: 007 is not 7, and a class may be called 1.
-        separator = "\t" if ".tsv" in ending else ","
-        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=[""], **packed)
-    except (ValueError, OSError) as error:
-        raise Refusal(f"the table cannot be read ({error})", where=shown) from None
+    from components.common.inference.values import converted
+
+    parts: dict[str, list[Any]] = {name: [] for name in wanted}
+    for chunk in table.chunks:
+        for fault in chunk.faulty:
+            raise Refusal(
+                f"row {fault.number} is no row of a table", where=table.where, value=fault.value, rule=fault.rule
+            )
+        for name, column in wanted.items():
+            values = chunk.columns.get(column, [None] * chunk.rows)
+            plain = [None if value is ABSENT else value for value in values] if isinstance(values, list) else None
+            plain = scalars(values) if plain is None else plain
+            found, faults = converted(plain, "identifier", reading.way(column))
+            for row, rule in faults.items():
+                raise Refusal(
+                    "a value is no single one",
+                    where=f"{table.where}, row {chunk.numbers[row]}, column {column}",
+                    value=plain[row],
+                    rule=rule,
+                )
+            parts[name] += found
+    return pd.DataFrame(parts, dtype=object)
 
 
 def _times(values: pd.Series, where: str) -> pd.Series:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from components.common.base.errors import Refusal, nearest
+from components.common.config import Reading
 from components.common.storage.backend import Place
 from tabpipe.ab.checks import warnings
 from tabpipe.ab.compare import Comparison, compare
@@ -20,6 +21,8 @@ from tabpipe.ab.outcomes import read_outcomes
 from tabpipe.ab.scores import METRICS, chosen_metric, class_order, tally
 from tabpipe.ab.sentences import COUNTS, comparison_table, sentence
 from tabpipe.console import columns, document, say, told
+from tabpipe.project import ROOT
+from tabpipe.reading_options import reading_of
 
 _AGES = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -28,7 +31,8 @@ def report_command(options: argparse.Namespace) -> int:
     """Says which model is better; returns the exit code 0."""
     since, until = moment_of(options.since, "--since"), moment_of(options.until, "--until")
     _refuse_odd(options)
-    outcomes = read_outcomes(options.outcomes, options.id, options.truth, options.time)
+    reading = reading_of(options, _reading(options.use_case))
+    outcomes = read_outcomes(options.outcomes, options.id, options.truth, options.time, reading)
     with _place(options) as place:
         log = read_log(place, options.use_case, since, until, told)
         shown = place.where(options.use_case)
@@ -60,6 +64,15 @@ def report_command(options: argparse.Namespace) -> int:
     if options.html:
         say(["", f"  {options.html}"])
     return 0
+
+
+def _reading(use_case: str) -> Reading:
+    """How the use case's source is written; the usual way where it has no config here."""
+    from tabpipe.config import load
+
+    if not (ROOT / "config" / f"{use_case}.yaml").is_file():
+        return Reading()
+    return Reading.model_validate(load(use_case).download.model_dump(exclude={"source", "format"}))
 
 
 def _refuse_odd(options: argparse.Namespace) -> None:

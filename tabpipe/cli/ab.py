@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from tabpipe.reading_options import add_reading
+
 _EXAMPLES = """examples:
   tabpipe ab report music_genres --outcomes genres.csv --id track --truth genre
   tabpipe ab report nyc_rentals --outcomes s3://data/prices.parquet --id id --truth price --since 14d --html ab.html"""
@@ -27,7 +29,7 @@ def add(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     report.add_argument("use_case", metavar="USE_CASE", help="the use case, for instance music_genres")
-    report.add_argument("--outcomes", required=True, metavar="TABLE", help="CSV, JSON lines or parquet: a path or URL")
+    report.add_argument("--outcomes", required=True, metavar="TABLE", help="a table of any format: a path or URL")
     report.add_argument("--id", required=True, metavar="COLUMN", help="its column of row ids or request ids")
     report.add_argument("--truth", required=True, metavar="COLUMN", help="its column of true values")
     report.add_argument("--time", metavar="COLUMN", help="when they were known: later predictions do not count")
@@ -44,6 +46,7 @@ def add(commands: Any) -> None:
     report.add_argument("--until", metavar="TIME", help="the first moment that does not count any more")
     report.add_argument("--seed", type=int, default=42, help="of the resamples (default: 42)")
     report.add_argument("--html", metavar="FILE", help="write a page with a picture")
+    add_reading(report, "the table of outcomes")
     report.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     report.set_defaults(command=_report)
 

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from tabpipe.cluster.store_options import add_place
+from tabpipe.reading_options import add_reading
 
 _EXAMPLES = """MODEL is USE_CASE (its champion), USE_CASE@ALIAS, USE_CASE@v3, artifact://NAME:ALIAS, models:/NAME@ALIAS
 of MLflow's registry, or the folder of a model.
@@ -53,16 +54,7 @@ def add(commands: Any) -> None:
         help="most values of a categorical column that training did not know, a number or 1%% (default: any, not all)",
     )
     parser.add_argument("--chunk", type=int, default=10_000, metavar="N", help="rows at once (default: 10000)")
-    reading = parser.add_argument_group("how IN is written, where that is not told by its first bytes and its name")
-    reading.add_argument("--format", "--from", choices=("csv", "jsonl", "json", "parquet", "arrow", "excel"))
-    reading.add_argument("--delimiter", help="of a CSV (default: a comma; a tab of .tsv; else what its header shows)")
-    reading.add_argument("--encoding", help="of a CSV or JSON (default: UTF-8, or what its first bytes say)")
-    reading.add_argument("--sheet", help="of a workbook that has several")
-    reading.add_argument("--decimal", metavar="MARK", help="what stands before decimals (default: a point)")
-    reading.add_argument("--thousands", metavar="MARK", help="what groups digits (default: nothing)")
-    reading.add_argument(
-        "--missing", action="append", metavar="VALUE", help="a further spelling of a missing value; again for more"
-    )
+    add_reading(parser, "IN")
     parser.add_argument("--to", choices=("csv", "jsonl", "parquet"), help="the format of OUT (default: by its ending)")
     add_place(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout, progress on stderr")

@@ -12,9 +12,9 @@ from typing import Any
 
 from components.common.base.errors import Refusal, no_space
 from components.common.batch import Tally, TooManyRefused, Wanted, format_named, open_table, percentage, predict_table
-from components.common.config.reading import Reading
 from components.common.tables.formats import STREAM
 from tabpipe.cluster.store_options import placed
+from tabpipe.reading_options import reading_of
 from tabpipe.runs.screen import error_lines
 from tabpipe.serving.model_folder import Found, find_model
 
@@ -41,12 +41,13 @@ def predict(options: argparse.Namespace) -> int:
     from components.common.inference import load_predictor
 
     predictor = load_predictor(model.folder)
+    reading = predictor.read_as(reading_of(options, predictor.reading))
     wanted = Wanted(
         options.ids or options.keep, options.probabilities, model.version, options.max_rejects, options.max_unknown
     )
     progress = _Progress()
     try:
-        with open_table(options.table, reading_of(options, Reading()), rows=options.chunk) as table:
+        with open_table(options.table, reading, rows=options.chunk) as table:
             tally = predict_table(
                 predictor, table, options.out, wanted, rejects=rejects, form=form, progress=progress.told
             )
@@ -68,13 +69,6 @@ def predict(options: argparse.Namespace) -> int:
         progress.over()
     _tell(options, model, tally, rejects, time.monotonic() - started, predictor, left_out)
     return 0
-
-
-def reading_of(options: argparse.Namespace, reading: Reading) -> Reading:
-    """Return how the table is read: as options say, else as `reading` does."""
-    names = ("format", "delimiter", "encoding", "sheet", "decimal", "thousands", "missing")
-    given = {name: value for name in names if (value := getattr(options, name, None)) is not None}
-    return reading.model_copy(update=given)
 
 
 def _beside(out: str) -> str | None:

@@ -202,7 +202,7 @@ def _by_distinct(
         rows = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False)).tolist()
         return Column(pa.nulls(len(values), of), dict.fromkeys(rows, rule))
     coded = values.dictionary_encode()
-    distinct, bad = converted(_scalars(coded.dictionary), kind, way)
+    distinct, bad = converted(scalars(coded.dictionary), kind, way)
     found = pc.take(pa.array(finish(distinct), of, from_pandas=True), coded.indices)
     faults: dict[int, str] = {}
     if bad:
@@ -212,7 +212,7 @@ def _by_distinct(
     return Column(found, faults)
 
 
-def _scalars(values: pa.Array) -> list[Any]:
+def scalars(values: pa.Array) -> list[Any]:
     """Values with the digits that they have: `as_py` would give a float of 32 bits those of 64."""
     import pyarrow as pa
 
@@ -245,6 +245,6 @@ def as_asked(values: Any, kind: Kind, way: Mapping[str, Any] | None = None) -> A
         return values
     column = of_kind(values, kind, way)
     if column.faults:
-        return _scalars(values)
+        return scalars(values)
     numbers = kind in ("numerical", "date")
     return column.values.to_numpy(zero_copy_only=False) if numbers else column.values.to_pylist()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from components.common.inference.estimators import Estimator, Fitted, load_compi
 from components.common.inference.features import Features
 from components.common.inference.plan import FOLDER, Plan, plan_of_pipeline, read_plan
 from components.common.inference.sklearn_fallback import Whole, load_fitted
+
+if TYPE_CHECKING:
+    from components.common.config.reading import Reading
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -60,12 +63,25 @@ class Predictor:
         self.task, self.target, self.classes = plan.task, plan.target, plan.classes
         self.columns, self.optional = plan.columns, plan.optional
         self.derived, self.choices, self.complete = tuple(plan.derive), plan.choices, plan.complete
-        self.reading, self.ways = plan.reading, plan.ways
+        self.ways = plan.ways
+        self._reading = plan.reading
         self.path, self.why, self.example = path, why, example
         self._features, self._estimator = features, estimator
         self._needed = [name for name in plan.columns if name not in plan.optional]
         self._categories = {name: frozenset(values) for name, values in plan.choices.items()}
         self._labels = None if plan.classes is None else np.array(plan.classes, dtype=object)
+
+    @property
+    def reading(self) -> Reading:
+        """How its training table was written, whatever format that had."""
+        from components.common.config.reading import Reading
+
+        return Reading.model_validate({**self._reading, "format": "auto"})
+
+    def read_as(self, reading: Reading) -> Reading:
+        """Takes values as another reading has them from now on; returns it."""
+        self.ways = {name: way for name in self.columns if (way := reading.way(name))}
+        return reading
 
     def answer(self, columns: Mapping[str, Values], rows: int, count_given: bool = False) -> Answered:
         """Answers rows.
