@@ -77,7 +77,7 @@ def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame)
         pipeline=Pipeline([("columns", columns), ("features", block), ("model", estimator)]),
         plan=asked,
         optional=optional,
-        complete=tuple(name for name in asked.raw if not missing[name]),
+        complete=tuple(name for name in asked.raw if not missing[name] and name not in fill),
         truth=held_out,
         answers=found,
         scores=scored(held_out, found, classes_of(estimator)),
