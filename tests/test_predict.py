@@ -62,7 +62,7 @@ def flowers(rows=60, seed=0):
 
 
 def answer(predictor, path, out, rejects=None, rows=16, form=None, **wanted):
-    with open_table(path, rows) as table:
+    with open_table(path, rows=rows) as table:
         return predict_table(predictor, table, out, Wanted(version="v0", **wanted), rejects=rejects, form=form)
 
 

@@ -13,7 +13,8 @@ from components.common.base.files import written_whole
 from components.common.config import DownloadArgument
 from components.common.inference.coerce import ABSENT
 from components.common.tables.chunk import Chunk
-from components.common.tables.reader import Progress, Source, Table, open_table
+from components.common.tables.reader import Progress, Source, open_table
+from components.common.tables.table import Table
 from components.download.numbers import Type, number_column, text_column
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@
 from components.common.batch.counts import Tally, percentage
 from components.common.batch.predict_table import TooManyRefused, Wanted, predict_table
 from components.common.tables.chunk import Chunk, Faulty
-from components.common.tables.reader import Table, open_table
+from components.common.tables.reader import open_table
+from components.common.tables.table import Table
 from components.common.tables.writer import format_named
 
 __all__ = [

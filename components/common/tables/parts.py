@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal
 from components.common.tables.chunk import Chunk
+from components.common.tables.table import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from components.common.tables.reader import Table
 
 
 def open_parts(

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,41 +16,15 @@ from components.common.config.reading import Reading
 from components.common.tables.chunk import Chunk
 from components.common.tables.csv import CsvRows
 from components.common.tables.decode import TextBytes
-from components.common.tables.formats import STREAM, Format, ending, format_of
+from components.common.tables.formats import STREAM, ending, format_of
 from components.common.tables.jsonl import JsonRows
+from components.common.tables.parts import open_parts
+from components.common.tables.table import Table
 from components.common.tables.unpack import BUFFER, seekable, unpacked
 
 Source = str | os.PathLike[str] | BinaryIO | Sequence[str | os.PathLike[str]]
 Progress = Callable[[int, int | None], None]
 """Is told the bytes that are read, and all of them if they are known."""
-
-
-@dataclass
-class Table:
-    """A table that is being read."""
-
-    where: str
-    """What to call it."""
-    form: Format
-    names: list[str]
-    """The columns; of JSON those of the first rows."""
-    chunks: Iterator[Chunk]
-    """The rows, in their order."""
-    empty: dict[str, Any]
-    """The columns without a row."""
-    whole: int | None = None
-    """Rows, if the file says how many."""
-    left_out: Collection[str] = ()
-    """Columns of lists or records that are not handed on; of JSON as far as it is read."""
-    bytes_read: Callable[[], tuple[int, int | None]] = field(default=lambda: (0, None), repr=False)
-    """Bytes that are read, and all of them if they are known."""
-
-    def share(self, rows: int) -> float | None:
-        """Return which share of the table has been read, as well as it is known."""
-        if self.whole:
-            return rows / self.whole
-        done, size = self.bytes_read()
-        return done / size if size else None
 
 
 @contextmanager
@@ -89,7 +62,6 @@ def open_table(
     reading = reading or Reading()
     with ExitStack() as stack:
         if isinstance(source, (list, tuple)):
-            from components.common.tables.parts import open_parts
 
             def part(path: Any, name: str | None, where: str | None, stack: ExitStack) -> Table:
                 return _open(path, reading, rows, name, where, strict, declared, stack)
