@@ -15,7 +15,7 @@ from components.common.batch import Tally, TooManyRefused, Wanted, format_named,
 from components.common.tables.reader import STREAM
 from tabpipe.cluster.store_options import placed
 from tabpipe.runs.screen import error_lines
-from tabpipe.serving.model_folder import Found, find_model
+from tabpipe.serving.model_folder import LocalModel, find_model
 
 _SHOWN = 5
 """Reasons of refusals that are told."""
@@ -114,7 +114,7 @@ class _Progress:
 
 
 def _tell(
-    options: argparse.Namespace, model: Found, tally: Tally, rejects: str | None, seconds: float, predictor: Any
+    options: argparse.Namespace, model: LocalModel, tally: Tally, rejects: str | None, seconds: float, predictor: Any
 ) -> None:
     """Says what came of it: on stdout, or on stderr where stdout holds predictions."""
     reasons = tally.reasons.most_common()

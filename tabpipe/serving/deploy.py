@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.base.errors import Refusal
+from components.common.registry.model_ref import parse_model
 from tabpipe.cluster.client import NAMESPACE
 from tabpipe.cluster.forward import forwarded
 from tabpipe.cluster.kubectl import Failed, Kubectl, as_list, check_version, current, last_line
@@ -146,11 +147,11 @@ def _allowed(kubectl: Kubectl, namespace: str) -> Iterator[None]:
 
 
 def _address(model: str) -> str:
-    if model and not model.startswith("models:"):
+    if model and (ref := parse_model(model, short=True, where="--model")).place != "registry":
         raise Refusal(
             "a server on a cluster takes its model from MLflow's registry",
             where="--model",
-            value=model,
+            value=str(ref),
             rule="models:/NAME@ALIAS or models:/NAME/VERSION",
         )
     return model
