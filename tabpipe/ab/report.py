@@ -17,7 +17,7 @@ from tabpipe.ab.compare import Comparison, compare
 from tabpipe.ab.join import Joined, joined
 from tabpipe.ab.log import cluster_log, opened, read_log
 from tabpipe.ab.outcomes import read_outcomes
-from tabpipe.ab.scores import METRICS, chosen_metric, class_order, tally
+from tabpipe.ab.scores import METRICS, chosen_metric, class_order, score_of, whole
 from tabpipe.ab.sentences import COUNTS, comparison_table, sentence
 from tabpipe.console import columns, document, say, told
 
@@ -118,7 +118,7 @@ def models(found: Joined, metric: str) -> list[dict[str, Any]]:
         score = None
         if len(rows):
             order = class_order(rows, version) if metric == "log_loss" else None
-            score = tally(metric, rows, np.zeros(len(rows), int), 1, order).whole()
+            score = whole(score_of(metric, rows, np.zeros(len(rows), int), order), 1)
         listed.append(
             {
                 "role": role,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from components.common.config.promote import OF_TASK
 from tabpipe.runs.screen import error_lines, metrics_table, shorter
 
 if TYPE_CHECKING:
     from tabpipe.runs.local_run import UnderWay
 
 
-METRICS = ("auc_macro_ovo", "f1_macro", "accuracy", "log_loss", "r2", "mae", "rmse")
+METRICS = tuple(name for names in OF_TASK.values() for name in names)
 """In the order in which they are shown; kfp hands them over in none."""
 
 
