@@ -19,7 +19,7 @@ from tabpipe.ab.log import cluster_log, opened, read_log
 from tabpipe.ab.outcomes import read_outcomes
 from tabpipe.ab.scores import METRICS, chosen_metric, class_order, score_of, whole
 from tabpipe.ab.sentences import COUNTS, comparison_table, sentence
-from tabpipe.console import columns, document, say, told
+from tabpipe.console import columns, detail, document, say
 
 _AGES = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -30,7 +30,7 @@ def report_command(options: argparse.Namespace) -> int:
     _refuse_odd(options)
     outcomes = read_outcomes(options.outcomes, options.id, options.truth, options.time)
     with _place(options) as place:
-        log = read_log(place, options.use_case, since, until, told)
+        log = read_log(place, options.use_case, since, until, detail)
         shown = place.where(options.use_case)
     found = joined(log, outcomes)
     metric = chosen_metric(options.metric, found.task)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from components.common.config.promote import OF_TASK
-from tabpipe.runs.screen import error_lines, metrics_table, shorter
+from tabpipe.console import error, progress
+from tabpipe.runs.screen import metrics_table, shorter
 
 if TYPE_CHECKING:
     from tabpipe.runs.local_run import UnderWay
@@ -33,4 +33,5 @@ def tell(run: UnderWay, summary: dict[str, Any]) -> None:
 
 def tell_failure(run: UnderWay) -> None:
     """Prints what went wrong, and where the logs are."""
-    print(f"\n{error_lines(run.error or 'failed')}\n  logs:  {shorter(run.folder / 'logs')}", file=sys.stderr)
+    progress("")
+    error(run.error or "failed", f"\n  logs:  {shorter(run.folder / 'logs')}")
