@@ -1,15 +1,18 @@
-"""Columns of text, sizes, ages and times, as the commands print them."""
+"""What commands print: columns of text, sizes, ages and times; lines, documents, progress and errors."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from components.common.artifacts import Version
 from components.common.base.errors import Refusal, shorten
+
+if TYPE_CHECKING:
+    from components.common.artifacts import Version
 
 _AGES = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -36,10 +39,15 @@ def columns(head: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[
     ]
 
 
-def pairs(values: Mapping[str, Any]) -> list[str]:
-    """Names and values, one pair a line."""
+def pairs(values: Mapping[str, Any], longest: int = 300) -> list[str]:
+    """Names and values, one pair a line.
+
+    Args:
+        values: Name to value.
+        longest: Characters of a value; longer ones are cut.
+    """
     width = max((len(name) for name in values), default=0)
-    return [f"  {name.ljust(width)}  {shorten(text(value), 300)}" for name, value in values.items()]
+    return [f"  {name.ljust(width)}  {shorten(text(value), longest)}" for name, value in values.items()]
 
 
 def text(value: Any) -> str:
@@ -87,17 +95,46 @@ def age(words: str) -> float:
     return 0.0 if match[3] else float(match[1]) * _AGES[match[2]]
 
 
+def write(text: str = "", out: TextIO | None = None) -> None:
+    """Prints text. Where nobody reads any more (`| head`), the command goes on in silence.
+
+    Args:
+        text: A line or several.
+        out: Where to; stdout by default.
+    """
+    out = out or sys.stdout
+    try:
+        print(text, file=out, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+
+
 def say(lines: Iterable[str]) -> None:
     """Prints lines."""
-    print("\n".join(lines))
+    write("\n".join(lines))
 
 
 def document(value: Any) -> int:
     """Prints a JSON document; returns the exit code 0."""
-    print(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+    write(json.dumps(value, indent=1, ensure_ascii=False, default=str))
     return 0
 
 
-def told(words: str) -> None:
+def progress(text: str) -> None:
     """Says on stderr how far something is."""
-    print(f"  {words}", file=sys.stderr, flush=True)
+    print(text, file=sys.stderr, flush=True)
+
+
+def detail(text: str) -> None:
+    """Says on stderr how far a part of something is."""
+    progress(f"  {text}")
+
+
+def error(message: str, more: str = "") -> None:
+    """Prints an error on stderr, in red on a terminal.
+
+    Args:
+        message: What went wrong.
+        more: Lines below it, which are not red.
+    """
+    progress((f"\x1b[31m{message}\x1b[0m" if sys.stderr.isatty() else message) + more)

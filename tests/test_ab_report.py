@@ -11,11 +11,12 @@ import pytest
 
 from components.common.base.errors import Refusal
 from components.common.inference.sklearn_predict import Answers
+from components.common.metrics.bootstrap import percentile_interval
 from components.common.metrics.scores import classification_scores, regression_scores
 from tabpipe.ab.checks import chance_of_split
-from tabpipe.ab.compare import FEWEST, Comparison, Side, interval
+from tabpipe.ab.compare import FEWEST, Comparison, Side
 from tabpipe.ab.report import moment_of, told_first
-from tabpipe.ab.scores import tally
+from tabpipe.ab.scores import score_of
 from tabpipe.ab.sentences import sentence
 from tabpipe.cli.main import main
 
@@ -218,8 +219,10 @@ def test_intervals_cover_what_is_true_as_often_as_they_say():
         for share in (0.7, 0.8):  # 60 keys of four rows each, which are right or wrong together
             right = np.repeat(random.random(60) < share, 4)
             rows = pd.DataFrame({"predicted": np.where(right, "a", "b"), "truth": "a"})
-            sides.append(tally("accuracy", rows, np.arange(240) // 4, 60))
-        (low, high), _ = interval(*sides, paired=False, sign=1, confidence=0.8, seed=seed)
+            sides.append(score_of("accuracy", rows, np.arange(240) // 4))
+        low, high, _ = percentile_interval(
+            *sides, (60, 60), paired=False, sign=1, resamples=2000, confidence=0.8, seed=seed
+        )
         hits += low <= 0.1 <= high
     assert 102 <= hits <= 138  # 120 are expected; of rows drawn one by one it would be some 60
 

@@ -233,7 +233,7 @@ def test_the_image_has_what_models_and_stores_need_and_starts_as_nobody():
         ("iris@v77", "iris.model has no version v77"),
         ("irsi@champion", "irsi has no champion yet"),
         ("models:/irsi@champion", "irsi has no champion yet"),
-        ("models:/iris/77", "there is no such model"),
+        ("models:/iris/77", "MLflow has no such model"),
         ("models:iris", "names no model of a registry"),
         ("/nope", "no saved model"),
     ],

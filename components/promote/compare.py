@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.common.base.errors import Refusal
-from components.common.config.promote import LOWER
+from components.common.config.promote import sign_of
 from components.common.inference.sklearn_predict import Answers, ask
 from components.common.metrics.bootstrap import interval
 from components.common.metrics.scores import Scores, scored
@@ -140,7 +140,7 @@ def _against(section: PromoteArgument, rows: pd.DataFrame, truth: np.ndarray, bo
     low, high, resamples = interval(section, truth, one.answers, other.answers, one.classes, other.classes)
     return replace(
         both,
-        difference=theirs - mine if section.metric in LOWER else mine - theirs,
+        difference=sign_of(section.metric) * (mine - theirs),
         interval=(low, high) if resamples else None,
         resamples=resamples,
         slices=slices,

@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from components.common.artifacts import digest_of
 from components.common.base.files import file_digest
+from components.common.base.packages import MODEL
 from components.common.inference.plan import FOLDER
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 
     from components.common.config import Kind
 
-REQUIREMENTS = ("mlflow-skinny", "scikit-learn", "numpy", "scipy", "pandas", "cloudpickle")
-"""Packages that loading and asking a model needs; mlflow-skinny is MLflow without server and tracking store."""
 EXAMPLE_ROWS = 2
+_OF_MODEL = {"mlflow", "sklearn", "numpy", "scipy", "pandas", "cloudpickle"}
+"""The modules of the packages that every model needs."""
 
 
 def save_model(
@@ -71,7 +72,7 @@ def save_model(
             str(beside),
             signature=ModelSignature(Schema(columns), Schema([answer])),
             input_example=_example(table, raw),
-            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+            pip_requirements=[f"{name}=={version(name)}" for name in requirements(pipeline)],
             serialization_format="cloudpickle",
             metadata=metadata,
         )
@@ -102,6 +103,24 @@ def _share_names(pipeline: Any) -> None:
     A pickle writes a string once and then refers to it. All instances of a class share the names that the first one
     came with; of one that was unpickled these are strings of their own.
     """
+    for part in _parts(pipeline):
+        if hasattr(part, "__dict__") and any(name is not sys.intern(name) for name in vars(part)):
+            part.__dict__ = {sys.intern(name): value for name, value in vars(part).items()}
+
+
+def requirements(pipeline: Any) -> list[str]:
+    """The packages that loading and asking a fitted pipeline needs: those of any model, and those of its own parts."""
+    modules = {type(part).__module__.partition(".")[0] for part in _parts(pipeline)}
+    # What cannot be imported is in the pickle by value, and is made of these packages.
+    own = {name for name in modules - set(sys.stdlib_module_names) - _OF_MODEL if sys.modules.get(name)}
+    if not own:
+        return list(MODEL)
+    packages = packages_distributions()  # walks through all that is installed
+    return [*MODEL, *sorted({packages[name][0] for name in own if name in packages} - set(MODEL))]
+
+
+def _parts(pipeline: Any) -> Iterator[Any]:
+    """All objects that a fitted pipeline consists of, but classes and functions."""
     waiting, known = [pipeline], set()
     while waiting:
         part = waiting.pop()
@@ -114,10 +133,9 @@ def _share_names(pipeline: Any) -> None:
             waiting += part
         elif isinstance(part, np.ndarray):
             waiting += part.ravel().tolist() if part.dtype == object else []
-        elif hasattr(part, "__dict__") and not isinstance(part, type) and not callable(part):
-            waiting += vars(part).values()
-            if any(name is not sys.intern(name) for name in vars(part)):
-                part.__dict__ = {sys.intern(name): value for name, value in vars(part).items()}
+        elif not isinstance(part, type) and not callable(part):
+            yield part
+            waiting += getattr(part, "__dict__", {}).values()
 
 
 def _type(kind: Kind) -> Any:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
+from components.common.config.promote import sign_of
+from components.common.metrics.bootstrap import affordable, percentile_interval
 from tabpipe.ab.join import Joined
-from tabpipe.ab.scores import LOWER, Tally, class_order, tally
+from tabpipe.ab.scores import class_order, score_of, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 FEWEST = 30
 """Request keys of each model that an interval is worked out of; of fewer a bootstrap says too little."""
 _RESAMPLES = 2000
-_LEAST = 200
-_CELLS = 1 << 18
 _MOST_CELLS = 2e8
+"""Keys of all resamples together."""
 
 Better = Literal["champion", "challenger", "neither", "too few"]
 
@@ -117,19 +116,28 @@ def _compared(
     seed: int,
     orders: Mapping[str, list[str]],
 ) -> Comparison:
-    tallies, sides = [], []
+    scores, sides = [], []
     for rows in (one, other):
         keys, names = rows["key"].factorize()
         version = str(rows["version"].iloc[0])
-        found = tally(metric, rows, keys, len(names), orders.get(version))
-        tallies.append(found)
-        sides.append(Side(version, len(rows), len(names), found.whole()))
+        scores.append(score_of(metric, rows, keys, orders.get(version)))
+        sides.append(Side(version, len(rows), len(names), whole(scores[-1], len(names))))
     times = [one["time"].min(), other["time"].min(), one["time"].max(), other["time"].max()]
-    sign = -1 if metric in LOWER else 1
+    sign, keys = sign_of(metric), (sides[0].keys, sides[1].keys)
     difference = sign * (sides[1].score - sides[0].score)
     span, resamples = None, 0
-    if min(side.keys for side in sides) >= FEWEST:
-        span, resamples = interval(tallies[0], tallies[1], kind == "paired", sign, confidence, seed)
+    if min(keys) >= FEWEST:
+        low, high, resamples = percentile_interval(
+            scores[0],
+            scores[1],
+            keys,
+            paired=kind == "paired",
+            sign=sign,
+            resamples=affordable(_RESAMPLES, sum(keys), _MOST_CELLS),
+            confidence=confidence,
+            seed=seed,
+        )
+        span = (low, high)
     return Comparison(
         kind=kind,
         champion=sides[0],
@@ -149,43 +157,3 @@ def _better(span: tuple[float, float] | None) -> Better:
     if span[0] > 0:
         return "challenger"
     return "champion" if span[1] < 0 else "neither"
-
-
-def interval(
-    one: Tally, other: Tally, paired: bool, sign: int, confidence: float, seed: int
-) -> tuple[tuple[float, float], int]:
-    """The percentile interval of the difference, by a bootstrap of request keys.
-
-    Rows of one key hang together: a customer with many rows is drawn as a whole.
-
-    Args:
-        one: The champion's rows.
-        other: The challenger's.
-        paired: Whether both are of the same rows by the same keys, and so scored on the same draws.
-        sign: -1 where less of the metric is better.
-        confidence: Of the interval.
-        seed: Of the draws.
-
-    Returns:
-        Its ends, above 0 where the challenger is better, and the number of resamples.
-    """
-    random = np.random.default_rng(seed)
-    keys = (one.parts.shape[0], other.parts.shape[0])
-    resamples = min(_RESAMPLES, max(_LEAST, int(_MOST_CELLS // sum(keys))))
-    at_once = max(_CELLS // max(keys), 1)
-    parts = []
-    for first in range(0, resamples, at_once):
-        count = min(at_once, resamples - first)
-        drawn = _counts(random, keys[0], count)
-        former = one.resampled(drawn)
-        parts.append(other.resampled(drawn if paired else _counts(random, keys[1], count)) - former)
-    differences = sign * np.concatenate(parts)
-    tail = (1 - confidence) / 2
-    low, high = np.nanquantile(differences, [tail, 1 - tail]).tolist()
-    return (low, high), resamples
-
-
-def _counts(random: np.random.Generator, keys: int, resamples: int) -> np.ndarray:
-    """(keys, resamples) how often each key was drawn."""
-    drawn = random.integers(0, keys, size=(keys, resamples), dtype=np.int64) * resamples + np.arange(resamples)
-    return np.bincount(drawn.ravel(), minlength=keys * resamples).reshape(keys, resamples).astype(float)

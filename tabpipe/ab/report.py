@@ -18,9 +18,9 @@ from tabpipe.ab.compare import Comparison, compare
 from tabpipe.ab.join import Joined, joined
 from tabpipe.ab.log import cluster_log, opened, read_log
 from tabpipe.ab.outcomes import read_outcomes
-from tabpipe.ab.scores import METRICS, chosen_metric, class_order, tally
+from tabpipe.ab.scores import METRICS, chosen_metric, class_order, score_of, whole
 from tabpipe.ab.sentences import COUNTS, comparison_table, sentence
-from tabpipe.console import columns, document, say, told
+from tabpipe.console import columns, detail, document, say
 from tabpipe.project import ROOT
 from tabpipe.reading_options import reading_of
 
@@ -34,7 +34,7 @@ def report_command(options: argparse.Namespace) -> int:
     reading = reading_of(options, _reading(options.use_case))
     outcomes = read_outcomes(options.outcomes, options.id, options.truth, options.time, reading)
     with _place(options) as place:
-        log = read_log(place, options.use_case, since, until, told)
+        log = read_log(place, options.use_case, since, until, detail)
         shown = place.where(options.use_case)
     found = joined(log, outcomes)
     metric = chosen_metric(options.metric, found.task)
@@ -131,7 +131,7 @@ def models(found: Joined, metric: str) -> list[dict[str, Any]]:
         score = None
         if len(rows):
             order = class_order(rows, version) if metric == "log_loss" else None
-            score = tally(metric, rows, np.zeros(len(rows), int), 1, order).whole()
+            score = whole(score_of(metric, rows, np.zeros(len(rows), int), order), 1)
         listed.append(
             {
                 "role": role,

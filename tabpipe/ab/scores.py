@@ -1,15 +1,15 @@
-"""Scores of groups of rows, as sums over request keys, so that a resample of keys is a product of matrices."""
+"""Scores of logged predictions, of resamples of request keys."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from components.common.base.errors import Refusal, nearest
-from components.common.metrics.scores import coded, losses
+from components.common.inference.sklearn_predict import Answers
+from components.common.metrics.bootstrap import Score, resampled_score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,26 +19,6 @@ METRICS = {
     "regression": ("mae", "rmse"),
 }
 """Of each task; the first is the default."""
-LOWER = ("log_loss", "mae", "rmse")
-"""Of which less is better."""
-
-
-@dataclass(frozen=True)
-class Tally:
-    """What each key adds to a score."""
-
-    parts: Any
-    """(keys, parts) sparse."""
-    score: Callable[[np.ndarray], np.ndarray]
-    """(parts, resamples) sums to (resamples,) scores."""
-
-    def whole(self) -> float:
-        """The score of all rows."""
-        return float(self.resampled(np.ones((self.parts.shape[0], 1)))[0])
-
-    def resampled(self, counts: np.ndarray) -> np.ndarray:
-        """(resamples,) scores, of (keys, resamples) how often each key was drawn."""
-        return self.score(np.asarray(self.parts.T @ counts))
 
 
 def chosen_metric(asked: str | None, task: str) -> str:
@@ -56,64 +36,32 @@ def chosen_metric(asked: str | None, task: str) -> str:
     return asked or known[0]
 
 
-def tally(metric: str, rows: pd.DataFrame, keys: np.ndarray, count: int, order: Sequence[str] | None = None) -> Tally:
-    """Sums up what rows contribute, by key.
+def score_of(metric: str, rows: pd.DataFrame, keys: np.ndarray, order: Sequence[str] | None = None) -> Score:
+    """The function that scores resamples of keys.
 
     Args:
         metric: One of METRICS.
         rows: predicted, truth and, for log_loss, probabilities.
         keys: (rows,) place of each row's key.
-        count: How many keys there are.
         order: The classes in the order of the probabilities.
     """
     predicted, truth = rows["predicted"].to_numpy(), rows["truth"].to_numpy()
-    if metric == "f1_macro":
-        return _f1_macro(predicted, truth, keys, count)
-    if metric == "accuracy":
-        each = (predicted == truth).astype(float)
-    elif metric == "log_loss":
-        each = _losses(rows, truth, order or ())
-    else:
-        each = np.abs(predicted - truth) ** (2 if metric == "rmse" else 1)
-    at = np.concatenate([np.zeros(len(rows), int), np.ones(len(rows), int)])
-    parts = _summed(np.tile(keys, 2), at, np.concatenate([each, np.ones(len(rows))]), (count, 2))
-    return Tally(parts, _rooted if metric == "rmse" else _mean)
+    if metric in METRICS["regression"]:
+        return resampled_score(metric, truth, Answers(predicted), None, keys)
+    if metric == "log_loss":
+        chance = np.vstack(rows["probabilities"].to_numpy()).astype("float64")
+        return resampled_score(metric, truth, Answers(predicted, chance), order or (), keys)
+    return resampled_score(metric, truth, Answers(predicted), sorted({*predicted, *truth}), keys)
 
 
-def _mean(sums: np.ndarray) -> np.ndarray:
-    return np.divide(sums[0], sums[1], out=np.full(sums.shape[1], np.nan), where=sums[1] > 0)
+def whole(score: Score, keys: int) -> float:
+    """The score of all rows.
 
-
-def _rooted(sums: np.ndarray) -> np.ndarray:
-    return np.sqrt(_mean(sums))
-
-
-def _f1_macro(predicted: np.ndarray, truth: np.ndarray, keys: np.ndarray, count: int) -> Tally:
-    names = sorted({*predicted.tolist(), *truth.tolist()})
-    said, is_ = coded(predicted, names), coded(truth, names)
-    right, classes = said == is_, len(names)
-    at = np.concatenate([is_[right], classes + is_, classes + said])
-    owner = np.concatenate([keys[right], keys, keys])
-
-    def score(sums: np.ndarray) -> np.ndarray:
-        hits, whole = sums[:classes], sums[classes:]
-        f1 = np.divide(2 * hits, whole, out=np.zeros_like(whole), where=whole > 0)
-        judged = (whole > 0).sum(axis=0)
-        return np.divide(f1.sum(axis=0), judged, out=np.full(sums.shape[1], np.nan), where=judged > 0)
-
-    return Tally(_summed(owner, at, np.ones(len(at)), (count, 2 * classes)), score)
-
-
-def _summed(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape: tuple[int, int]) -> Any:
-    from scipy.sparse import csr_matrix
-
-    return csr_matrix((values, (rows, columns)), shape=shape)
-
-
-def _losses(rows: pd.DataFrame, truth: np.ndarray, order: Sequence[str]) -> np.ndarray:
-    place = {name: at for at, name in enumerate(order)}
-    codes = np.array([place.get(label, len(order)) for label in truth], dtype=np.intp)
-    return losses(codes, np.vstack(rows["probabilities"].to_numpy()).astype("float64"))
+    Args:
+        score: What `score_of` gave.
+        keys: How many keys there are.
+    """
+    return float(score(np.ones((keys, 1)))[0])
 
 
 def class_order(rows: pd.DataFrame, version: str) -> list[str]:

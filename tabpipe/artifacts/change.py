@@ -11,14 +11,14 @@ from components.common.artifacts import open_store, parse_ref
 from components.common.artifacts.garbage_collection import collect, give_up
 from components.common.base.errors import Refusal
 from components.common.sources import in_words
-from tabpipe.console import age, columns, document, maker, moment, say, shape, size, told
+from tabpipe.console import age, columns, detail, document, maker, moment, say, shape, size
 
 
 def get_command(options: argparse.Namespace) -> int:
     """Brings a version to a file or folder."""
     store = open_store(options.store)
     version = store.resolve(options.ref)
-    path = store.get(version.ref, options.destination, progress=in_words(told))
+    path = store.get(version.ref, options.destination, progress=in_words(detail))
     if options.json:
         return document({**version.shown(), "path": str(path)})
     say([f"  {version.ref}  {size(version.bytes)}  verified  {path}"])
@@ -29,7 +29,7 @@ def put_command(options: argparse.Namespace) -> int:
     """Stores a file or folder."""
     store = open_store(options.store)
     metadata = {**_table_shape(Path(options.path)), **dict(_pair(text) for text in options.meta)}
-    version = store.put(options.name, options.path, metadata=metadata, inputs=options.input, progress=in_words(told))
+    version = store.put(options.name, options.path, metadata=metadata, inputs=options.input, progress=in_words(detail))
     if options.json:
         return document({**version.shown(), "new": version.new})
     note = "" if version.new else "  the same bytes as before: no new version"
@@ -69,7 +69,7 @@ def remove_command(options: argparse.Namespace) -> int:
 
 def gc_command(options: argparse.Namespace) -> int:
     """Gives up old versions that nothing needs, and their bytes."""
-    done = collect(open_store(options.store), age(options.older_than), dry_run=options.dry_run, say=told)
+    done = collect(open_store(options.store), age(options.older_than), dry_run=options.dry_run, say=detail)
     if options.json:
         return document(
             {

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal
+from tabpipe.console import error, progress
 
 if TYPE_CHECKING:
     from tabpipe.cluster.client import Cluster
@@ -93,7 +93,7 @@ def _upload(options: argparse.Namespace, again: bool = False) -> tuple[Cluster, 
         )
     cluster = connect()
     if source.kind == "path":
-        use_case.download.source = keep_source(cluster, Path(source.target), lambda text: print(text, file=sys.stderr))
+        use_case.download.source = keep_source(cluster, Path(source.target), progress)
     registry = own_registry(cluster) if options.registry is None else options.registry
     name = find_config(options.config).stem
     uploaded = upload(cluster, use_case, name, registry, FOLDER, options.pipeline)
@@ -108,7 +108,7 @@ def _submit(options: argparse.Namespace) -> int:
     from tabpipe.cluster.score_result import scored_of
     from tabpipe.cluster.submit import start
     from tabpipe.cluster.watch import Watch
-    from tabpipe.runs.screen import error_lines, metrics_table
+    from tabpipe.runs.screen import metrics_table
 
     if options.at is not None and options.pipeline != "train":
         raise Refusal("the pipeline score runs with the code that is here", where="--at")
@@ -141,7 +141,8 @@ def _submit(options: argparse.Namespace) -> int:
         say("\n".join(scored_lines(scored, uploaded.use_case)))
     say("\n".join(run_report.links(cluster, run_id, run_report.tracked(outcome))))
     if outcome.state != "succeeded":
-        print(f"\n{error_lines(outcome.error or f'the run was {outcome.state}')}", file=sys.stderr)
+        progress("")
+        error(outcome.error or f"the run was {outcome.state}")
     if options.json:
         print(run_report.document(run_id, uploaded, outcome, metrics, promotion, scored))
     return 0 if outcome.state == "succeeded" else 1

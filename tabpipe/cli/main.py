@@ -11,7 +11,7 @@ from pathlib import Path
 
 from components.common.base.errors import Refusal
 from tabpipe.cli import ab, artifacts, cluster_runs, install, models, predict, runs, serving
-from tabpipe.runs.screen import error_lines
+from tabpipe.console import error
 
 _RUN_EXAMPLE = """example:
   tabpipe run music_genres --source tracks.parquet train.n_estimators=200
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return options.command(options)
     except Refusal as refusal:
-        print(error_lines(str(refusal)), file=sys.stderr)
+        error(str(refusal))
         if getattr(options, "json", False):
             print(json.dumps({"state": "refused", "error": str(refusal)}))
         return 2

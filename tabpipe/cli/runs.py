@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tabpipe.console import document, say
+
 _RUN = "an id or its beginning, latest, a tag or commit; USE_CASE:latest, USE_CASE:v1.2.0"
 
 
@@ -79,10 +81,10 @@ def _list(options: argparse.Namespace) -> int:
 
     runs = _runs(options).kept_runs(options.use_case)
     if options.json:
-        listing.printed(listing.list_document(runs))
+        document(listing.list_document(runs))
     else:
         make = "tabpipe submit iris" if options.cluster else "tabpipe run iris"
-        listing.say(listing.list_lines(runs) if runs else [f"  no run is kept here; make one: {make}"])
+        say(listing.list_lines(runs) if runs else [f"  no run is kept here; make one: {make}"])
     return 0
 
 
@@ -91,15 +93,14 @@ def _show(options: argparse.Namespace) -> int:
 
     run = _runs(options).find(options.run)
     if options.json:
-        listing.printed(listing.show_document(run))
+        document(listing.show_document(run))
     else:
-        listing.say(listing.show_lines(run))
+        say(listing.show_lines(run))
     return 0
 
 
 def _diff(options: argparse.Namespace) -> int:
     from tabpipe.runs import diff as differences
-    from tabpipe.runs import listing
 
     runs = _runs(options)
     a, b = runs.find(options.a), runs.find(options.b)
@@ -108,9 +109,9 @@ def _diff(options: argparse.Namespace) -> int:
 
         write(options.plots, a, b)
     if options.json:
-        listing.printed(differences.differences(a, b))
+        document(differences.differences(a, b))
     else:
-        listing.say(differences.lines(a, b) + ([f"\n  {options.plots}"] if options.plots else []))
+        say(differences.lines(a, b) + ([f"\n  {options.plots}"] if options.plots else []))
     return 0
 
 
@@ -132,7 +133,7 @@ def _reproduce(options: argparse.Namespace) -> int:
 
 
 def _checkout(options: argparse.Namespace) -> int:
-    from tabpipe.runs import download_run, listing
+    from tabpipe.runs import download_run
 
     runs, fill = _runs(options), None
     if options.cluster:
@@ -141,7 +142,7 @@ def _checkout(options: argparse.Namespace) -> int:
         fill = partial(fill_from, runs.cluster)
     brought = download_run.bring(runs.find(options.run), options.destination, fill)
     if options.json:
-        listing.printed(brought)
+        document(brought)
     else:
-        listing.say(download_run.lines(brought))
+        say(download_run.lines(brought))
     return 0

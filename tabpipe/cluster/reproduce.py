@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from copy import deepcopy
 from typing import Any
@@ -14,8 +13,8 @@ from tabpipe.cluster.remote_runs import Runs
 from tabpipe.cluster.run_documents import parameters_of, tasks_of
 from tabpipe.cluster.submit import tracked_as
 from tabpipe.cluster.watch import Watch
+from tabpipe.console import document, progress, say
 from tabpipe.runs.find import DECIDING, Kept
-from tabpipe.runs.listing import printed, say
 from tabpipe.runs.reproduce import compared, lines
 
 
@@ -40,13 +39,13 @@ def reproduce(runs: Runs, run: Kept, as_json: bool) -> int:
         outcome = watch.until_over()
     except KeyboardInterrupt:
         said = "\n".join(["  not watched any more; the run goes on", *run_report.links(runs.cluster, run_id, {})])
-        print(said, file=sys.stderr)
+        progress(said)
         raise
     again = runs.one(run_id)
     again.summary["error"] = outcome.error or again.summary["error"]
     found = {**compared(run, again, _notes(run, again)), "code": None}
     if as_json:
-        printed(found)
+        document(found)
     else:
         say(lines(run, found))
     return 0 if found["equal"] else 1

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from components.common.base.errors import Refusal
+from components.common.base.packages import RESULTS, installed
 from components.common.tracking.record import SPOOL
 from tabpipe.engines.execution import Execution, Outputs
 from tabpipe.engines.fork_client import step_environment
-from tabpipe.engines.kfp_light import kfp, left_out, local
+from tabpipe.engines.kfp_light import left_out, local
 from tabpipe.project import read_json, write_json
 
 from kfp.local import cache, pipeline_orchestrator, status, subprocess_task_handler  # isort: skip  # after kfp_light
@@ -100,13 +101,8 @@ def _state(outputs: Outputs) -> dict[str, list[int]]:
 
 @functools.cache
 def _environment() -> str:
-    """The versions that results hang on where steps run in this environment: of Python, and of packages.
-
-    They are read off the names of the folders that installers leave; importlib.metadata takes 50 ms for the same.
-    """
-    names = {"cloudpickle", "mlflow_skinny", "numpy", "pandas", "pyarrow", "scikit_learn", "scipy"}
-    installed = sorted(path.name for path in Path(kfp.__file__).parents[1].glob("*.dist-info"))
-    return f"{sys.version_info[:2]} {[name for name in installed if name.partition('-')[0] in names]}"
+    """The versions that results depend on where steps run in this environment: of Python, and of packages."""
+    return f"{sys.version_info[:2]} {installed(RESULTS)}"
 
 
 class StepHandler(subprocess_task_handler.SubprocessTaskHandler):

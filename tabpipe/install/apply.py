@@ -23,6 +23,11 @@ class Changes:
     changed: list[str] = field(default_factory=list)
     same: list[str] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        if not self.made and not self.changed:
+            return f"nothing has changed: all {len(self.same)} objects are as they were"
+        return f"{len(self.made)} objects made, {len(self.changed)} changed, {len(self.same)} as they were"
+
     def __iadd__(self, other: Changes) -> Changes:
         self.made += other.made
         self.changed += other.changed

@@ -12,6 +12,7 @@ from tabpipe.cluster import secrets
 from tabpipe.cluster.client import NAMESPACE
 from tabpipe.cluster.kubectl import Failed, Kubectl, check_version, current
 from tabpipe.cluster.run_report import ADDRESS
+from tabpipe.console import progress
 from tabpipe.install import manifests
 from tabpipe.install.access import check_permission, check_server
 from tabpipe.install.apply import Changes, apply, key
@@ -60,7 +61,7 @@ def install(wanted: Install) -> int:
     check_version()
     kubectl = current(wanted.context)
     version = check_server(kubectl)
-    _say(f"Installing to {kubectl.context} ({kubectl.server}, Kubernetes {version}), namespace {wanted.namespace}")
+    progress(f"Installing to {kubectl.context} ({kubectl.server}, Kubernetes {version}), namespace {wanted.namespace}")
     first, objects = _objects(wanted)
     check_permission(kubectl, [*first, *objects], wanted.namespace)
     changes = apply(kubectl, first, wanted.force)
@@ -71,7 +72,7 @@ def install(wanted: Install) -> int:
     _tell(changes, passwords)
     workloads = [key(thing) for thing in objects if thing["kind"] in WORKLOADS]
     seconds = wait(kubectl, wanted.namespace, workloads, sys.stderr, wanted.timeout)
-    _say(f"All {len(workloads)} parts are ready ({seconds:.0f} s).")
+    progress(f"All {len(workloads)} parts are ready ({seconds:.0f} s).")
     print("\n".join(addresses(objects, wanted.namespace)))
     return 0
 
@@ -102,14 +103,11 @@ def _established(kubectl: Kubectl, objects: list[dict[str, Any]]) -> None:
 
 def _tell(changes: Changes, passwords: list[str]) -> None:
     """Says what has changed."""
-    if not changes.made and not changes.changed and not passwords:
-        _say(f"  nothing has changed: all {len(changes.same)} objects are as they were")
-        return
     if passwords:
-        _say(f"  passwords made: {', '.join(passwords)}")
-    _say(f"  {len(changes.made)} objects made, {len(changes.changed)} changed, {len(changes.same)} as they were")
+        progress(f"  passwords made: {', '.join(passwords)}")
+    progress(f"  {changes}")
     for name in changes.changed:
-        _say(f"  changed: {name}")
+        progress(f"  changed: {name}")
 
 
 def addresses(objects: list[dict[str, Any]], namespace: str) -> list[str]:
@@ -126,7 +124,3 @@ def addresses(objects: list[dict[str, Any]], namespace: str) -> list[str]:
     if "minio" in services:
         lines.append(f"            its keys: kubectl get secret -n {namespace} {secrets.STORE} -o yaml  (base64)")
     return lines
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from typing import Any
 
 from components.common.base.errors import Refusal
 from tabpipe.cluster.kubectl import Kubectl, check_version, lacking
 from tabpipe.compile.images import WITH_IMAGE
+from tabpipe.console import progress
 from tabpipe.install.install import Install, install
 from tabpipe.project import ROOT
 
@@ -35,7 +35,7 @@ def up() -> int:
     client = engine()
     _registry(client)
     if NAME not in _kind("get", "clusters").split():
-        _say(f"making the kind cluster {NAME} (some minutes)")
+        progress(f"making the kind cluster {NAME} (some minutes)")
         config = str(ROOT / "kind-cluster.yaml")
         _kind("create", "cluster", "--name", NAME, "--config", config, "--wait", "180s", show=True)
     _connect(client)
@@ -49,11 +49,11 @@ def down() -> int:
     """Deletes the cluster with all data in it. The registry stays: what it holds need not be pushed again."""
     check_programs()
     if NAME not in _kind("get", "clusters").split():
-        _say(f"there is no kind cluster {NAME}")
+        progress(f"there is no kind cluster {NAME}")
         return 0
-    _say(f"deleting the kind cluster {NAME}, with its runs, models and databases")
+    progress(f"deleting the kind cluster {NAME}, with its runs, models and databases")
     _kind("delete", "cluster", "--name", NAME, show=True)
-    _say(f"the registry's images are kept; docker rm --force --volumes {REGISTRY} removes them")
+    progress(f"the registry's images are kept; docker rm --force --volumes {REGISTRY} removes them")
     return 0
 
 
@@ -82,7 +82,7 @@ def _registry(client: Any) -> None:
     try:
         container = client.containers.get(REGISTRY)
     except docker.errors.NotFound:
-        _say(f"starting the registry {ADDRESS}")
+        progress(f"starting the registry {ADDRESS}")
         try:
             client.containers.run(
                 _IMAGE,
@@ -144,7 +144,3 @@ def _kind(*arguments: str, show: bool = False) -> str:
             mend="kind's known issues: https://kind.sigs.k8s.io/docs/user/known-issues/",
         )
     return done.stdout or ""
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -8,10 +8,9 @@ import os
 from components.common.artifacts import Store, Version, open_store
 from components.common.base.errors import Refusal
 from components.common.registry import Standing, challenge, model_name, promote, rollback, standing
+from components.common.registry.model_ref import refuse_unknown
 from tabpipe.console import document, say
-from tabpipe.models.registered import cause_of
-from tabpipe.models.show import refuse_unknown
-from tabpipe.tracking.mlflow_store import ensure_store
+from tabpipe.tracking.mlflow_store import cause_of, ensure_store
 from tabpipe.tracking.tracker import QUICK
 
 

@@ -7,24 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.common.artifacts import Move, Store, Version, open_store
-from components.common.base.errors import Refusal, nearest
 from components.common.registry import CHAMPION, Standing, model_name, standing
+from components.common.registry.model_ref import refuse_unknown, use_cases
 from tabpipe.console import columns, document, maker, moment, say
-
-_SUFFIX = model_name("")
-
-
-def use_cases(store: Store) -> list[str]:
-    """The use cases that have a model in a store."""
-    return [name.removesuffix(_SUFFIX) for name in store.names() if name.endswith(_SUFFIX) and name != _SUFFIX]
-
-
-def refuse_unknown(store: Store, model: str) -> None:
-    """Refuses a use case that has no model, with the nearest one that has."""
-    known = use_cases(store)
-    if model not in known:
-        mend = nearest(model, known) if known else "make one: tabpipe run iris"
-        raise Refusal(f"there is no model of {model!r}", where=store.place.shown, mend=mend)
 
 
 def list_command(options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import sys
 from typing import NoReturn
 
 from components.common.base.redact import redact
+from tabpipe.console import progress
 from tabpipe.project import home
 from tabpipe.runs.provenance import AT
 from tabpipe.runs.releases import python_for, release, variables_for
@@ -51,7 +52,7 @@ def _become(at: str, command: str, words: list[str]) -> NoReturn:
     """Replaces this process by a command of a release: signals, the terminal and the exit code are then its own."""
     folder, commit = release(at)
     python, why = python_for(folder)
-    print(f"  with the code of {redact(at)}, commit {commit[:12]}{'; ' + why if why else ''}", file=sys.stderr)
+    progress(f"  with the code of {redact(at)}, commit {commit[:12]}{'; ' + why if why else ''}")
     sys.stderr.flush()
     variables = {**variables_for(folder), "TABPIPE_HOME": str(home()), AT: redact(at)}
     os.execve(python, [python, "-m", "tabpipe", command, *words], variables)

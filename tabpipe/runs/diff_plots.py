@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.common.base.files import written_whole
+from components.common.config.promote import HIGHER
 from components.common.reports import charts
 from components.common.reports import html as report
 from components.common.reports.html import Markup
@@ -19,8 +20,6 @@ _REPORTS = {"evaluate": "Test rows", "train": "Validation rows"}
 """Reports that have curves, and the rows that they are of."""
 _OF_THE_MODEL = ("Importance of columns",)
 """Sections that are not about rows."""
-_HIGHER_IS_BETTER = ("auc_macro_ovo", "f1_macro", "accuracy", "r2")
-"""Metrics of a common scale, drawn together."""
 _LEAST = 440
 """Pixels of a chart's column: two of them fit a page, and one a telephone."""
 
@@ -65,7 +64,7 @@ def write(path: Path, a: Kept, b: Kept) -> None:
 
 
 def _scores(metrics: list[dict], rows: list[list]) -> Markup:
-    common = [row for row in metrics if row["name"].rpartition(".")[2] in _HIGHER_IS_BETTER]
+    common = [row for row in metrics if row["name"].rpartition(".")[2] in HIGHER]  # of a common scale
     both = [row for row in common if row["difference"] is not None]
     picture = charts.bars(
         [row["name"] for row in both],

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import time
 from typing import Any
 
-from tabpipe.console import columns
+from tabpipe.console import columns, pairs
 from tabpipe.runs.find import Kept
 from tabpipe.runs.screen import metrics_table, shorter
 
@@ -113,8 +110,7 @@ def show_lines(run: Kept) -> list[str]:
     }
     if run.folder:
         noted["folder"] = shorter(run.folder)
-    width = max(map(len, noted))
-    lines = [f"  {name.ljust(width)}  {value}" for name, value in noted.items()]
+    lines = pairs(noted, 10_000)
     lines += ["", *columns(("step", "state", "took"), steps, right=(2,))] if steps else []
     if images := run.code.get("images"):
         lines += ["", *columns(("step", "image"), images.items())]
@@ -129,19 +125,6 @@ def show_lines(run: Kept) -> list[str]:
 def show_document(run: Kept) -> dict[str, Any]:
     """The same for machines: the summary and the config."""
     return {**run.summary, "config": run.config}
-
-
-def printed(document: Any) -> None:
-    """Prints a JSON document."""
-    say([json.dumps(document, indent=1, ensure_ascii=False)])
-
-
-def say(lines: list[str]) -> None:
-    """Prints lines. Where nobody reads any more (`| head`), that is no fault."""
-    try:
-        print("\n".join(lines), flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _score(run: Kept) -> str:

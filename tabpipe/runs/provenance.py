@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.base.files import file_digest
+from components.common.base.packages import RESULTS, installed
 from tabpipe.project import ROOT, home
 
 AT = "TABPIPE_AT"
@@ -20,8 +21,6 @@ LOCK = Path("requirements") / "run.lock"
 
 _CODE = ("components", "images", "pipeline.py", "requirements", "tabpipe")
 """What a run hangs on in the project. Its config is none of that: each run keeps its own."""
-_PACKAGES = {"cloudpickle", "kfp", "mlflow", "numpy", "pandas", "pyarrow", "scikit_learn", "scipy"}
-"""Packages that results hang on."""
 
 
 def code(images: dict[str, str]) -> dict[str, Any]:
@@ -53,19 +52,12 @@ def state(root: Path) -> tuple[str | None, bool | None]:
 
 
 def environment() -> dict[str, Any]:
-    """Python, the digest of the lock, and the versions of the packages that results hang on.
-
-    These are read off the names of the folders that installers leave, which is much faster than importlib.metadata.
-    """
-    import yaml
-
-    folders = sorted(path.name for path in Path(yaml.__file__).parents[1].glob("*.dist-info"))
-    installed = (name.removesuffix(".dist-info").split("-", 1) for name in folders)
+    """Python, the digest of the lock, and the versions of the packages that results depend on."""
     lock = ROOT / LOCK
     return {
         "python": platform.python_version(),
         "lock": file_digest(lock) if lock.is_file() else None,
-        "packages": {name: version for name, version in installed if name in _PACKAGES},
+        "packages": installed(["kfp", "mlflow", *RESULTS]),
     }
 
 

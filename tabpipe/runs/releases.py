@@ -19,6 +19,7 @@ from pathlib import Path
 from components.common.base.errors import Refusal
 from components.common.base.files import file_digest
 from components.common.base.redact import redact
+from tabpipe.console import progress
 from tabpipe.project import ROOT, usable_home
 from tabpipe.runs.provenance import LOCK
 
@@ -127,9 +128,7 @@ def python_for(folder: Path) -> tuple[str, str]:
     if theirs.is_file() and ours.is_file() and file_digest(ours) == file_digest(theirs):
         return sys.executable, ""
     python = folder / ".venv" / "bin" / "python"
-    print(
-        "  its packages are others than those of now: setting up an environment for it …", file=sys.stderr, flush=True
-    )
+    progress("  its packages are others than those of now: setting up an environment for it …")
     variables = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "ARGS")}
     base = getattr(sys, "_base_executable", None) or sys.executable
     command = ["make", "-C", str(folder), "setup", f"PYTHON={base}", "VENV=.venv"]

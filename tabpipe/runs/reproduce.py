@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from components.common.base.errors import Refusal
-from tabpipe.console import columns
+from tabpipe.console import columns, document, say
 from tabpipe.project import ROOT, usable_home
 from tabpipe.runs import rerun, run_sources
 from tabpipe.runs.diff import rows
 from tabpipe.runs.find import Kept
-from tabpipe.runs.listing import commit_words, made_with, printed, say, short
+from tabpipe.runs.listing import commit_words, made_with, short
 from tabpipe.runs.screen import shorter
 
 _USE_CASE = "reproduced-{}"
@@ -44,7 +44,7 @@ def reproduce(run: Kept, *, on: str = "local", keep: Path | None = None, as_json
         found = compared(run, Kept(Path(summary.get("run_id", "")), summary), [*notes, *more])
     found["code"] = None if folder == ROOT else str(folder)
     if as_json:
-        printed(found)
+        document(found)
     else:
         say(lines(run, found))
     return 0 if found["equal"] else 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from components.common.tracking.step import PROGRESS
+from tabpipe.console import write
 
 _TAIL = 4096
 _LEAST_WIDTH = 12
@@ -101,11 +100,8 @@ class Screen:
             self._live = None
 
     def say(self, text: str = "") -> None:
-        """Prints a line. Where nobody reads any more (`| head`), the run goes on in silence."""
-        try:
-            print(text, file=self.out, flush=True)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.out.fileno())
+        """Prints a line."""
+        write(text, self.out)
 
     def _render(self) -> Any:
         from rich.console import Group
@@ -184,8 +180,3 @@ def shorter(path: Path | str) -> str:
         return str(Path(path).relative_to(Path.cwd()))
     except ValueError:
         return str(path)
-
-
-def error_lines(message: str) -> str:
-    """An error, in red on a terminal."""
-    return f"\x1b[31m{message}\x1b[0m" if sys.stderr.isatty() else message

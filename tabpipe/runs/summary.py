@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
-from tabpipe.runs.screen import error_lines, metrics_table, shorter
+from components.common.config.promote import OF_TASK
+from tabpipe.console import error, progress
+from tabpipe.runs.screen import metrics_table, shorter
 
 if TYPE_CHECKING:
     from tabpipe.runs.local_run import UnderWay
 
 
-METRICS = ("auc_macro_ovo", "f1_macro", "accuracy", "log_loss", "r2", "mae", "rmse")
+METRICS = tuple(name for names in OF_TASK.values() for name in names)
 """In the order in which they are shown; kfp hands them over in none."""
 
 
@@ -32,4 +33,5 @@ def tell(run: UnderWay, summary: dict[str, Any]) -> None:
 
 def tell_failure(run: UnderWay) -> None:
     """Prints what went wrong, and where the logs are."""
-    print(f"\n{error_lines(run.error or 'failed')}\n  logs:  {shorter(run.folder / 'logs')}", file=sys.stderr)
+    progress("")
+    error(run.error or "failed", f"\n  logs:  {shorter(run.folder / 'logs')}")

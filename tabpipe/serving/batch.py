@@ -14,9 +14,9 @@ from components.common.base.errors import Refusal, no_space
 from components.common.batch import Tally, TooManyRefused, Wanted, format_named, open_table, percentage, predict_table
 from components.common.tables.formats import STREAM
 from tabpipe.cluster.store_options import placed
+from tabpipe.console import error, progress
 from tabpipe.reading_options import reading_of
-from tabpipe.runs.screen import error_lines
-from tabpipe.serving.model_folder import Found, find_model
+from tabpipe.serving.model_folder import LocalModel, find_model
 
 _SHOWN = 5
 """Reasons of refusals that are told."""
@@ -54,7 +54,7 @@ def predict(options: argparse.Namespace) -> int:
             left_out = sorted(table.left_out)
     except TooManyRefused as refusal:
         progress.over()
-        print(error_lines(str(refusal)), file=sys.stderr)
+        error(str(refusal))
         if options.json:
             print(json.dumps({"state": "failed", "error": str(refusal)}))
         return 1
@@ -120,7 +120,7 @@ class _Progress:
 
 def _tell(
     options: argparse.Namespace,
-    model: Found,
+    model: LocalModel,
     tally: Tally,
     rejects: str | None,
     seconds: float,
@@ -160,7 +160,7 @@ def _tell(
     if tally.refused:
         where = f": {rejects}" if rejects else ""
         share = percentage(tally.refused, tally.rows)
-        print(error_lines(f"  {tally.refused:,} of {tally.rows:,} rows ({share}) were refused{where}"), file=sys.stderr)
+        error(f"  {tally.refused:,} of {tally.rows:,} rows ({share}) were refused{where}")
         for (column, rule), count in reasons[:_SHOWN]:
             row, value = tally.examples[column, rule]
-            print(f"    {count:,} × {column or 'line'}: {rule}; first row {row:,}: {value!r}", file=sys.stderr)
+            progress(f"    {count:,} × {column or 'line'}: {rule}; first row {row:,}: {value!r}")

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from components.common.base.errors import Refusal
+from components.common.registry.model_ref import parse_model
 from tabpipe.cluster.client import NAMESPACE
 from tabpipe.cluster.forward import forwarded
 from tabpipe.cluster.kubectl import Failed, Kubectl, as_list, check_version, current, last_line
 from tabpipe.cluster.run_report import ADDRESS
 from tabpipe.compile.images import SERVER, image_of
+from tabpipe.console import progress
 from tabpipe.install.access import check_server
 from tabpipe.install.apply import Changes, apply
 from tabpipe.install.ready import wait
@@ -65,12 +67,14 @@ def deploy(wanted: Deployment) -> int:
     kubectl = current(wanted.context)
     with _allowed(kubectl, wanted.namespace):
         version = check_server(kubectl)
-        _say(f"Deploying {name} to {kubectl.context} ({kubectl.server}, Kubernetes {version}), in {wanted.namespace}")
+        progress(
+            f"Deploying {name} to {kubectl.context} ({kubectl.server}, Kubernetes {version}), in {wanted.namespace}"
+        )
         image = image_of(SERVER, registry=wanted.registry or preflight.own_registry(kubectl))
         told = kubernetes_objects.Told(use_case, case.serve, case.cluster, image, wanted.namespace, model)
         told = preflight.with_secret(kubectl, told)
         if not wanted.model and kubernetes_objects.own_mlflow(case.cluster):
-            _say(f"  {model} is version {preflight.champion(kubectl, wanted.namespace, use_case)}")
+            progress(f"  {model} is version {preflight.champion(kubectl, wanted.namespace, use_case)}")
         return _deploy(kubectl, wanted, folder, told)
 
 
@@ -91,7 +95,7 @@ def _deploy(kubectl: Kubectl, wanted: Deployment, folder: Path, told: kubernetes
         names = [f"deployment/{name}"]
         seconds = wait(kubectl, wanted.namespace, names, sys.stderr, wanted.timeout, command="make deploy")
         to, port, (lines, here) = f"service/{name}", PORT, _reached(wholes)
-    _say(f"All servers are ready ({seconds:.0f} s).")
+    progress(f"All servers are ready ({seconds:.0f} s).")
     print("\n".join(lines + _asked(kubectl, to, port, wanted.namespace, here, bool(told.secret))))
     return 0
 
@@ -128,7 +132,7 @@ def undeploy(config: str, namespace: str, context: str = "") -> int:
         asked = ["--namespace", namespace, "--selector", selector, "-o", "name", "--wait"]
         gone = [line for line in kubectl("delete", kinds, *asked).splitlines() if "/" in line]  # or a sentence
     said = f"{name} is gone: {len(gone)} objects" if gone else f"nothing of {name} is there"
-    _say(f"{said} ({kubectl.context}, namespace {namespace})")
+    progress(f"{said} ({kubectl.context}, namespace {namespace})")
     return 0
 
 
@@ -146,11 +150,11 @@ def _allowed(kubectl: Kubectl, namespace: str) -> Iterator[None]:
 
 
 def _address(model: str) -> str:
-    if model and not model.startswith("models:"):
+    if model and (ref := parse_model(model, short=True, where="--model")).place != "registry":
         raise Refusal(
             "a server on a cluster takes its model from MLflow's registry",
             where="--model",
-            value=model,
+            value=str(ref),
             rule="models:/NAME@ALIAS or models:/NAME/VERSION",
         )
     return model
@@ -175,13 +179,12 @@ def _apply(kubectl: Kubectl, wholes: list[dict[str, Any]], force: bool) -> Chang
 
 def _tell(changes: Changes, there: list[dict[str, Any]], image: str) -> None:
     """Says what has changed."""
+    progress(f"  {changes}")
     if not changes.made and not changes.changed:
-        _say(f"  nothing has changed: all {len(changes.same)} objects are as they were")
         return
-    _say(f"  {len(changes.made)} objects made, {len(changes.changed)} changed, {len(changes.same)} as they were")
     for _, pod, _ in kubernetes_objects.pods_of(there):
         before = pod["containers"][0]["image"]
-        _say(f"  image: {before} → {image}" if before != image else f"  changed: {', '.join(changes.changed)}")
+        progress(f"  image: {before} → {image}" if before != image else f"  changed: {', '.join(changes.changed)}")
 
 
 def _reached(wholes: list[dict[str, Any]]) -> tuple[list[str], str]:
@@ -205,7 +208,3 @@ def _asked(kubectl: Kubectl, to: str, port: int, namespace: str, here: str, key:
         except (Refusal, OSError):
             if not left:
                 raise
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

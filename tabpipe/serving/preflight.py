@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from components.common.base.errors import Refusal
+from components.common.registry.mlflow_sync import ARTIFACT
 from tabpipe.cluster.forward import forwarded
 from tabpipe.cluster.kubectl import Failed, Kubectl
 from tabpipe.cluster.secrets import STORE
@@ -52,8 +53,6 @@ def champion(kubectl: Kubectl, namespace: str, use_case: str) -> str:
     """The champion's version in the cluster's MLflow, in words."""
     import requests
 
-    from tabpipe.models.registered import called
-
     asked = {"name": use_case, "alias": "champion"}
     with forwarded(kubectl, "mlflow", 5000, "the cluster's MLflow", namespace) as url, requests.Session() as session:
         session.trust_env = False
@@ -74,7 +73,9 @@ def champion(kubectl: Kubectl, namespace: str, use_case: str) -> str:
             f"the cluster's MLflow refused a request ({answer.status_code})", where=f"context {kubectl.context}"
         )
     found = answer.json()["model_version"]
-    return called(found["version"], {tag["key"]: tag["value"] for tag in found.get("tags", [])})
+    # MLflow counts versions of its own, so beside its number stands the artifact's name.
+    names = [tag["value"] for tag in found.get("tags", []) if tag["key"] == ARTIFACT]
+    return f"{found['version']} ({names[0]})" if names else str(found["version"])
 
 
 def there(kubectl: Kubectl, name: str, use_case: str, namespace: str) -> list[dict[str, Any]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from components.common.base.errors import Refusal
 from components.common.config.serve import Serve
-from tabpipe.serving.model_address import Model, of_folder, of_registry, of_store
+from components.common.registry.model_ref import ModelRef, parse_model
+from tabpipe.serving.model_folder import look_up
 from tabpipe.serving.server_variables import PREFIX, variables_of
 
 
@@ -50,40 +50,29 @@ def wanted(config: str, overrides: Sequence[str], model: str = "") -> Wanted:
     case, name = load(config, list(overrides)), find_config(config).stem
     registry = tracking_uri()
     remote = registry.startswith(("http://", "https://"))
-    found = _named(model, registry) if model else _champion(name, registry if remote else "")
-    challenger = (f"models:/{name}@" if remote else f"artifact://{name}.model:") + "challenger"
-    environment = variables_of(case.serve, found.address, challenger, str(home() / "requests"))
+    champion, challenger = (
+        parse_model((f"models:/{name}@" if remote else f"artifact://{name}.model:") + alias)
+        for alias in ("champion", "challenger")
+    )
+    ref = parse_model(model, short=True, where="--model") if model else champion
+    shown = _shown(ref)
+    environment = variables_of(case.serve, str(ref), str(challenger), str(home() / "requests"))
     # Nobody here has to learn that requests go elsewhere, but a client may be just sending one.
     environment |= {f"{PREFIX}NAME": name, f"{PREFIX}DRAIN": "1"}
     environment |= {key: value for key, value in os.environ.items() if key.startswith(PREFIX)}
     environment |= {"TABPIPE_ARTIFACTS": default_url(), "TABPIPE_HOME": str(home())}
-    if remote or found.address.startswith("models:"):
+    if remote or ref.place == "registry":
         environment["MLFLOW_TRACKING_URI"] = registry
-    beside = _beside(case.serve, name, registry if remote else "")
-    return Wanted(name, case.serve, found.address, found.shown, beside, environment)
+    return Wanted(name, case.serve, str(ref), shown, _beside(case.serve, challenger), environment)
 
 
-def _champion(name: str, registry: str) -> Model:
-    """The champion: of MLflow's registry where that is a server, else of the artifact store."""
-    if registry:
-        return of_registry(f"models:/{name}@champion", registry)
-    return of_store(name, "champion")
+def _shown(ref: ModelRef) -> str:
+    """The model as people know it, looked at before a server is started on it."""
+    found = look_up(ref)
+    return f"{found.name} v{found.version.removeprefix('v')}" if found.version else f"the model in {ref}"
 
 
-def _named(model: str, registry: str) -> Model:
-    """The model that a person has named; a path is one from here, not from where the server starts."""
-    if model.startswith("models:"):
-        return of_registry(model, registry)
-    if model.startswith("artifact://"):
-        name, _, which = model.removeprefix("artifact://").partition(":")
-        return of_store(name.removesuffix(".model"), which or "champion")
-    if "@" in model and os.sep not in model and not Path(model).exists():
-        name, _, which = model.partition("@")
-        return of_store(name, which)
-    return of_folder(Path(model).absolute())
-
-
-def _beside(serve: Serve, name: str, registry: str) -> str:
+def _beside(serve: Serve, challenger: ModelRef) -> str:
     """What the challenger does beside the champion, and whether there is one yet."""
     asked = serve.challenger
     if not (asked.shadow or asked.fraction):
@@ -92,7 +81,7 @@ def _beside(serve: Serve, name: str, registry: str) -> str:
         "is asked everything in the shadow" if asked.shadow else f"answers {100 * asked.fraction:g} % of request keys"
     )
     try:
-        found = of_registry(f"models:/{name}@challenger", registry) if registry else of_store(name, "challenger")
-        return f"{found.shown} {does}"
+        return f"{_shown(challenger)} {does}"
     except Refusal:
+        name = challenger.use_case
         return f"there is none yet; once there is, it {does} (tabpipe models promote {name} vN --as challenger)"

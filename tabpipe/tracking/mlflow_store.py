@@ -15,13 +15,30 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from components.common.base.errors import innermost
 from components.common.base.files import written_whole
 from tabpipe.project import home
+
+_LONGEST = 300
+"""Characters of an error that are shown."""
 
 
 def tracking_uri() -> str:
     """The tracking store: MLFLOW_TRACKING_URI, or SQLite beside the outputs."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+
+
+def cause_of(error: BaseException) -> str:
+    """What an error of MLflow comes down to: what the system says where a server is out of reach, else its first line.
+
+    MLflow wraps what requests says, which wraps what urllib3 says, each with the address.
+    """
+    # MLflow raises its own errors while it handles those of requests, and does not say of which they come.
+    inner = innermost(error.__cause__ or error.__context__ or error)
+    if isinstance(inner, OSError) and inner.strerror:
+        return inner.strerror.lower()
+    said = str(error).strip()
+    return said.splitlines()[0][:_LONGEST] if said else type(error).__name__
 
 
 def ensure_store() -> None:

@@ -13,10 +13,16 @@ HIGHER = ("auc_macro_ovo", "f1_macro", "accuracy", "r2")
 """Scores of which more is better."""
 LOWER = ("log_loss", "mae", "rmse")
 """Scores of which less is better."""
-_OF_TASK = {
+OF_TASK = {
     "classification": ("auc_macro_ovo", "f1_macro", "accuracy", "log_loss"),
     "regression": ("r2", "mae", "rmse"),
 }
+"""The scores of each task, in the order in which they are shown."""
+
+
+def sign_of(metric: str) -> int:
+    """1 where more of a score is better, -1 where less is."""
+    return -1 if metric in LOWER else 1
 
 
 class Guards(Section):
@@ -78,7 +84,7 @@ class PromoteArgument(Promote):
 
 def refuse_unknown_scores(promote: Promote, task: Task) -> None:
     """Refuses scores that a task does not have."""
-    known = _OF_TASK[task]
+    known = OF_TASK[task]
     named = [("promote.metric", promote.metric)] if promote.metric else []
     for where, name in [*named, *(("promote.thresholds", name) for name in promote.thresholds)]:
         if name not in known:

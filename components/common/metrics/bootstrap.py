@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from components.common.config import PromoteArgument
-from components.common.config.promote import LOWER
+from components.common.config.promote import sign_of
 from components.common.inference.sklearn_predict import Answers
 from components.common.metrics.scores import all_classes, coded, losses
 
@@ -47,30 +47,74 @@ def interval(
         The lower and upper end, in the unit of the metric and above 0 where the candidate is better, and the number of
         resamples that they come of. Resamples that have no score, such as those of one class alone, are left out.
     """
-    resamples = affordable(section.resamples, len(truth))
-    scores = [
-        resampled_score(section.metric, truth, candidate, candidate_classes),
-        resampled_score(section.metric, truth, champion, champion_classes),
-    ]
-    random = np.random.default_rng(section.seed)
-    at_once = max(_CELLS // len(truth), 1)
+    better, former = (
+        resampled_score(section.metric, truth, found, classes)
+        for found, classes in ((candidate, candidate_classes), (champion, champion_classes))
+    )
+    return percentile_interval(
+        former,
+        better,
+        (len(truth), len(truth)),
+        paired=True,
+        sign=sign_of(section.metric),
+        resamples=affordable(section.resamples, len(truth)),
+        confidence=section.confidence,
+        seed=section.seed,
+    )
+
+
+def percentile_interval(
+    former: Score,
+    better: Score,
+    sizes: tuple[int, int],
+    *,
+    paired: bool,
+    sign: int,
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> tuple[float, float, int]:
+    """The percentile interval of how much better one score is than another.
+
+    Args:
+        former: The score that the other is compared with.
+        better: The other.
+        sizes: How many rows, or keys, each of them is drawn from.
+        paired: Whether both are of the same rows, and so scored on the same draws.
+        sign: -1 where less of the metric is better.
+        resamples: How many are drawn.
+        confidence: Of the interval.
+        seed: Of the draws.
+
+    Returns:
+        The lower and upper end, and the number of resamples that have a score.
+    """
+    random = np.random.default_rng(seed)
+    at_once = max(_CELLS // max(sizes), 1)
     parts = []
     for first in range(0, resamples, at_once):
-        counts = _counts(random, len(truth), min(at_once, resamples - first))
-        better, former = (score(counts) for score in scores)
-        parts.append(former - better if section.metric in LOWER else better - former)
+        count = min(at_once, resamples - first)
+        drawn = _counts(random, sizes[0], count)
+        start = former(drawn)
+        parts.append(sign * (better(drawn if paired else _counts(random, sizes[1], count)) - start))
     differences = np.concatenate(parts)
     differences = differences[np.isfinite(differences)]
     if not len(differences):
         return float("nan"), float("nan"), 0
-    tail = (1 - section.confidence) / 2
+    tail = (1 - confidence) / 2
     low, high = np.quantile(differences, [tail, 1 - tail]).tolist()
     return low, high, len(differences)
 
 
-def affordable(asked: int, rows: int) -> int:
-    """How many resamples are drawn: those that are asked for, and fewer of very many rows."""
-    return min(asked, max(_LEAST, int(_MOST_CELLS // rows)))
+def affordable(asked: int, rows: int, most: float = _MOST_CELLS) -> int:
+    """How many resamples are drawn: those that are asked for, and fewer of very many rows.
+
+    Args:
+        asked: How many are asked for.
+        rows: Of each resample.
+        most: Rows of all resamples together.
+    """
+    return min(asked, max(_LEAST, int(most // rows)))
 
 
 def _counts(random: np.random.Generator, rows: int, resamples: int) -> np.ndarray:
@@ -79,7 +123,9 @@ def _counts(random: np.random.Generator, rows: int, resamples: int) -> np.ndarra
     return np.bincount(drawn.ravel(), minlength=rows * resamples).reshape(rows, resamples).astype(float)
 
 
-def resampled_score(metric: str, truth: np.ndarray, found: Answers, classes: Sequence[str] | None) -> Score:
+def resampled_score(
+    metric: str, truth: np.ndarray, found: Answers, classes: Sequence[str] | None, keys: np.ndarray | None = None
+) -> Score:
     """The function that scores resamples of rows as components.common.metrics.scores would.
 
     Args:
@@ -87,33 +133,35 @@ def resampled_score(metric: str, truth: np.ndarray, found: Answers, classes: Seq
         truth: (rows,) labels or values.
         found: The model's answers.
         classes: A classifier's classes; None of a regressor.
+        keys: (rows,) what is drawn as a whole, such as a customer with many rows, numbered from 0; each row by default.
     """
+    keys = np.arange(len(truth)) if keys is None else keys
     if classes is None:
-        return _of_numbers(metric, truth, found.predicted)
+        return _of_numbers(metric, truth, found.predicted, keys)
     names = all_classes(truth, classes)
-    codes, said = coded(truth, names), coded(found.predicted, names)
-    if metric == "accuracy":
-        return _mean_of((codes == said).astype(float))
-    if metric == "f1_macro":
-        return _f1_macro(codes, said, len(names))
+    codes = coded(truth, names)
     if metric == "log_loss":
-        return _mean_of(losses(codes, found.probabilities))
-    return _auc_macro_ovo(codes, found.probabilities)
+        return _mean_of(losses(codes, found.probabilities), keys)
+    if metric == "auc_macro_ovo":
+        return _auc_macro_ovo(codes, found.probabilities, keys)
+    said = coded(found.predicted, names)
+    return _mean_of((codes == said).astype(float), keys) if metric == "accuracy" else _f1_macro(codes, said, keys)
 
 
-def _mean_of(values: np.ndarray) -> Score:
-    return lambda counts: values @ counts / len(values)
+def _mean_of(values: np.ndarray, keys: np.ndarray) -> Score:
+    sums, rows = np.bincount(keys, values), np.bincount(keys).astype(float)
+    return lambda counts: sums @ counts / (rows @ counts)
 
 
-def _of_numbers(metric: str, truth: np.ndarray, predicted: np.ndarray) -> Score:
+def _of_numbers(metric: str, truth: np.ndarray, predicted: np.ndarray, keys: np.ndarray) -> Score:
     error = predicted - truth
     if metric == "mae":
-        return _mean_of(np.abs(error))
-    squared = _mean_of(error**2)
+        return _mean_of(np.abs(error), keys)
+    squared = _mean_of(error**2, keys)
     if metric == "rmse":
         return lambda counts: np.sqrt(squared(counts))
     centred = truth - truth.mean()  # of numbers far from 0 the squares would swallow the spread
-    mean, square = _mean_of(centred), _mean_of(centred**2)
+    mean, square = _mean_of(centred, keys), _mean_of(centred**2, keys)
 
     def r2(counts: np.ndarray) -> np.ndarray:
         spread = square(counts) - mean(counts) ** 2
@@ -123,18 +171,27 @@ def _of_numbers(metric: str, truth: np.ndarray, predicted: np.ndarray) -> Score:
     return r2
 
 
-def _groups(places: np.ndarray, chosen: np.ndarray, groups: int):
-    """(groups, rows) the matrix that sums the chosen rows by place."""
+def _groups(places: np.ndarray, chosen: np.ndarray, groups: int, columns: np.ndarray | None = None):
+    """(groups, rows or keys) the matrix that sums the chosen rows by place.
+
+    Args:
+        places: (rows,) group of each row.
+        chosen: (rows,) which rows count.
+        groups: How many there are.
+        columns: (rows,) key of each row; the row itself by default.
+    """
     from scipy.sparse import csr_matrix
 
-    rows = np.flatnonzero(chosen)
-    return csr_matrix((np.ones(len(rows)), (places[rows], rows)), shape=(groups, len(places)))
+    columns = np.arange(len(places)) if columns is None else columns
+    shape = (groups, int(columns.max()) + 1)
+    return csr_matrix((np.ones(int(chosen.sum())), (places[chosen], columns[chosen])), shape=shape)
 
 
-def _f1_macro(codes: np.ndarray, said: np.ndarray, classes: int) -> Score:
-    every = np.ones(len(codes), dtype=bool)
+def _f1_macro(codes: np.ndarray, said: np.ndarray, keys: np.ndarray) -> Score:
+    every, classes = np.ones(len(codes), dtype=bool), int(max(codes.max(), said.max())) + 1
     right, rows, told = (
-        _groups(places, chosen, classes) for places, chosen in ((codes, codes == said), (codes, every), (said, every))
+        _groups(places, chosen, classes, keys)
+        for places, chosen in ((codes, codes == said), (codes, every), (said, every))
     )
 
     def score(counts: np.ndarray) -> np.ndarray:
@@ -145,7 +202,7 @@ def _f1_macro(codes: np.ndarray, said: np.ndarray, classes: int) -> Score:
     return score
 
 
-def _auc_macro_ovo(codes: np.ndarray, probabilities: np.ndarray) -> Score:
+def _auc_macro_ovo(codes: np.ndarray, probabilities: np.ndarray, keys: np.ndarray) -> Score:
     """The mean over pairs of classes, exact.
 
     Where each row weighs its share of its class, the AUC of class a against all others together is the sum of its AUC
@@ -156,8 +213,10 @@ def _auc_macro_ovo(codes: np.ndarray, probabilities: np.ndarray) -> Score:
     asked = [1] if known == 2 else [at for at in range(known) if (codes == at).any()]
     views = [_ranked(codes, at, probabilities[:, at], known) for at in asked]
     place = np.minimum(codes, known)
+    each = np.array_equal(keys, np.arange(len(keys)))  # the counts are those of the rows already
 
     def score(counts: np.ndarray) -> np.ndarray:
+        counts = counts if each else counts[keys]
         rows = by_class @ counts
         share = np.divide(1, rows, out=np.zeros_like(rows), where=rows > 0)
         weights = counts * np.vstack([share, np.zeros(counts.shape[1])])[place]

@@ -72,6 +72,19 @@ def test_a_resample_is_scored_as_its_rows_would_be(metric, classes, ties):
     assert resampled_score(metric, truth, found, names)(both).tolist() == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("metric", [*CLASS_METRICS, *NUMBER_METRICS])
+def test_a_resample_of_keys_is_scored_as_all_of_their_rows_would_be(metric):
+    _, truth, found, _, names = case(metric)
+    random = np.random.default_rng(3)
+    keys = random.permutation(np.arange(len(truth)) % 40)
+    drawn = random.integers(0, 40, 40)
+    rows = np.concatenate([np.flatnonzero(keys == key) for key in drawn])
+    chance = None if found.probabilities is None else found.probabilities[rows]
+    expected = scored(truth[rows], Answers(found.predicted[rows], chance), names).values[metric]
+    counts = np.bincount(drawn, minlength=40)[:, None].astype(float)
+    assert resampled_score(metric, truth, found, names, keys)(counts)[0] == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.mark.parametrize("metric", NUMBER_METRICS)
 def test_a_resample_of_numbers_is_scored_as_its_rows_would_be(metric):
     truth, found, _ = numbered()

@@ -16,8 +16,9 @@ from mlflow.utils.proto_json_utils import dataframe_from_parsed_json
 from sklearn.pipeline import Pipeline
 
 from components.common.artifacts import digest_of
+from components.common.base.packages import MODEL
 from components.common.inference.sklearn_predict import ask
-from components.train.saving import REQUIREMENTS, save_model
+from components.train.saving import requirements, save_model
 from components.train.shipped import shipped
 from components.train.tests.trees import section
 from components.train.train import train
@@ -129,7 +130,18 @@ def test_it_has_a_signature_an_example_and_exact_requirements(folder, trained, t
     example = described.load_input_example(str(folder))
     assert len(example) == 2 and example["girth"].tolist() == pytest.approx(table["girth"].head(2).tolist())
     lines = (folder / "requirements.txt").read_text().split()
-    assert [line.split("==")[0] for line in lines] == list(REQUIREMENTS) and all("==" in line for line in lines)
+    assert [line.split("==")[0] for line in lines] == list(MODEL) and all("==" in line for line in lines)
+
+
+def test_the_packages_of_its_own_parts_are_among_its_requirements(trained):
+    from pydantic import BaseModel
+
+    class Scale(BaseModel):
+        factor: float = 1.0
+
+    Scale.__module__ = "pydantic.main"
+    with_another = Pipeline([*trained.pipeline.steps[:-1], ("scale", Scale()), trained.pipeline.steps[-1]])
+    assert requirements(with_another) == [*MODEL, "pydantic"]
 
 
 def test_the_example_is_a_request_that_the_model_answers(folder, trained, table):

@@ -22,7 +22,7 @@ from pathlib import Path
 from components.common.artifacts import digest_of
 from components.common.base.errors import Refusal, no_space
 from components.common.base.files import written_whole
-from tabpipe_server.sources import home_of
+from components.common.registry.model_source import home_of
 
 KEPT = 2
 """A rollback to the version before needs no download."""

@@ -24,10 +24,10 @@ from dataclasses import asdict
 from typing import Any
 
 from components.common.base.errors import Refusal
+from components.common.registry.model_source import ModelVersion, Source, source_of
 from tabpipe_server.cache import Copy, brought, forget, note, place_of, sweep
 from tabpipe_server.children import say
 from tabpipe_server.redaction import redacted
-from tabpipe_server.sources import Found, Source, source_of
 
 LOOK_SECONDS, BRING_SECONDS = 60.0, 900.0
 """How long a look and a download may take. What hangs cannot be ended but with its process."""
@@ -87,7 +87,7 @@ class Look:
             self._mark = found.mark
         say("looked", role=self.role)
 
-    def _bring(self, source: Source, found: Found) -> None:
+    def _bring(self, source: Source, found: ModelVersion) -> None:
         with self._limited(self._bring_seconds, "did not deliver the model"):
             digest, folder = brought(self._place, found.digest, lambda target: source.bring(found, target))
         copy = Copy(found.name, found.version or digest[:12], digest, str(folder))

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from components.common.base.errors import Refusal, nearest
+from components.common.registry.model_ref import FORMS, parse_model
 
 PREFIX = "TABPIPE_SERVE_"
-_REGISTERED = re.compile(r"models:/+(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))")
-_STORED = re.compile(r"artifact://(?P<name>[A-Za-z0-9._-]+?)(\.model)?(:(?P<alias>[A-Za-z0-9._-]+))?")
 
 
 @dataclass(frozen=True)
@@ -75,11 +73,8 @@ def _filled(text: str) -> str:
 
 
 def _model(text: str) -> str:
-    if (text.startswith("models:") and not _REGISTERED.fullmatch(text)) or (
-        text.startswith("artifact:") and not _STORED.fullmatch(text)
-    ):
-        raise ValueError
-    return _filled(text)
+    parse_model(_filled(text))
+    return text
 
 
 def _key(text: str) -> str:
@@ -96,13 +91,12 @@ def _seconds(about: str, default: str, example: str, low: float = 0.1, high: flo
     return Variable(_number(low, high), default, about, example, f"seconds, from {low:g} to {high:g}")
 
 
-_MODEL_RULE = "models:/NAME@ALIAS, models:/NAME/VERSION, artifact://NAME.model:ALIAS or a folder"
 _BOOLEAN = _one_of(true=True, false=False, **{"1": True, "0": False})
 
 VARIABLES: dict[str, Variable] = {
-    "MODEL": Variable(_model, None, "the model to serve", "models:/music_genres@champion", _MODEL_RULE),
+    "MODEL": Variable(_model, None, "the model to serve", "models:/music_genres@champion", FORMS),
     "CHALLENGER": Variable(
-        _model, "", "a second model; it need not exist yet", "models:/music_genres@challenger", _MODEL_RULE
+        _model, "", "a second model; it need not exist yet", "models:/music_genres@challenger", FORMS
     ),
     "FRACTION": Variable(
         _number(0, 1), "0", "the share of request keys that the challenger answers", "0.1", "a number from 0 to 1"
@@ -179,7 +173,7 @@ def settings_of(environment: Mapping[str, str] | None = None) -> Settings:
             rule=f"{PREFIX}CHALLENGER names the second model",
             mend=f"for instance {PREFIX}CHALLENGER={VARIABLES['CHALLENGER'].example}",
         )
-    read["name"] = read["name"] or _name_of(read["model"])
+    read["name"] = read["name"] or parse_model(read["model"]).use_case
     home = environment.get("TABPIPE_HOME")
     read["cache"] = Path(read["cache"] or (Path(home) / "serving" if home else "/tmp/tabpipe-serving"))
     return Settings(**{entry.name: read[entry.name] for entry in fields(Settings)})
@@ -194,15 +188,9 @@ def _read(short: str, variable: Variable, environment: Mapping[str, str]) -> Any
         return None
     try:
         return variable.read(given)
-    except (ValueError, KeyError, OverflowError):
+    except (ValueError, KeyError, OverflowError, Refusal):
         shown = None if short == "API_KEY" else given  # a secret is not shown
         raise Refusal("not valid", where=PREFIX + short, value=shown, rule=variable.rule, mend=mend) from None
-
-
-def _name_of(model: str) -> str:
-    """The name in a registry's or a store's address; of a folder, its last part."""
-    match = _REGISTERED.fullmatch(model) or _STORED.fullmatch(model)
-    return match["name"] if match else Path(model).resolve().name
 
 
 def explained() -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from components.common.artifacts import digest_of, open_store
 from components.common.base.errors import Refusal
+from components.common.registry.model_source import source_of
 from images.server.tests.registries import (  # noqa: F401
     Mlflow,
     copied,
@@ -24,7 +25,6 @@ from images.server.tests.registries import (  # noqa: F401
 )
 from tabpipe_server import cache
 from tabpipe_server.redaction import redacted
-from tabpipe_server.sources import source_of
 from tests.artifact_stores import MINIO, bucket_url, minio_server, moto_server  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[3]

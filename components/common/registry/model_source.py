@@ -9,21 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from components.common.artifacts import Store, default_url, open_store
+from components.common.base.artifact_ref import Ref
 from components.common.base.errors import Refusal
+from components.common.registry.mlflow_sync import DIGEST
+from components.common.registry.model_ref import ModelRef, parse_model, refuse_no_model
 
-_REGISTERED = re.compile(r"models:/+(?P<name>[^/@:]+)(@(?P<alias>[^/@]+)|/(?P<number>[0-9]+))")
-_FORMS = "models:/NAME@ALIAS, models:/NAME/VERSION, artifact://NAME.model:ALIAS or a folder"
 _UNKNOWN = re.compile(r"registered model|model version", re.IGNORECASE)
 _META = "registered_model_meta"
 """A file that MLflow adds to what it downloads."""
 
 
 @dataclass(frozen=True)
-class Found:
+class ModelVersion:
     """The version that a source means at present."""
 
     name: str
     version: str
+    """`v3` of the artifact store, `3` of MLflow's registry; empty for a folder."""
     digest: str
     """Of the model's folder, as `digest_of` tells it; empty where that is known only when it was brought."""
     mark: str
@@ -33,57 +36,44 @@ class Found:
 class Source(Protocol):
     """A place that a model comes from."""
 
-    def look(self) -> Found | None:
+    def look(self) -> ModelVersion | None:
         """The version that is meant now; None where there certainly is none."""
 
-    def bring(self, found: Found, target: Path) -> Path:
+    def bring(self, found: ModelVersion, target: Path) -> Path:
         """Copies a version below `target`, a folder that is there and empty; gives the model's folder."""
 
 
-def source_of(text: str) -> Source:
+def source_of(model: ModelRef | str) -> Source:
     """Opens a source. Nothing is asked yet.
 
     Args:
-        text: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `artifact://NAME:ALIAS` or a folder.
+        model: An address, or its text.
 
     Raises:
-        Refusal: It is none of these, or the variable that says where the registry is is not set.
+        Refusal: It is no address of a model, or the variable that says where the registry is is not set.
     """
-    if text.startswith("models:"):
-        match = _REGISTERED.fullmatch(text)
-        if match is None:
-            raise Refusal(
-                "not a model of a registry", value=text, rule=_FORMS, mend="for instance models:/iris@champion"
-            )
-        return Registry(match["name"], match["alias"], match["number"])
-    if text.startswith("artifact:"):
-        return Stored(text)
-    if "://" in text and not text.startswith("file://"):
-        raise Refusal("models do not come from there", value=text.partition("://")[0], rule=_FORMS)
-    return Folder(Path(text.removeprefix("file://")))
+    ref = parse_model(model) if isinstance(model, str) else model
+    if ref.place == "registry":
+        return Registry(ref)
+    return Stored(ref) if ref.place == "store" else Folder(Path(ref.name))
 
 
 def home_of(text: str) -> str:
     """What a source's name is relative to: the same name elsewhere is another model."""
-    if text.startswith("models:"):
+    ref = parse_model(text)
+    if ref.place == "registry":
         return os.environ.get("MLFLOW_REGISTRY_URI") or os.environ.get("MLFLOW_TRACKING_URI") or ""
-    if text.startswith("artifact:"):
-        from components.common.artifacts import default_url
-
-        return default_url()
-    return str(Path(text.removeprefix("file://")).absolute())
+    return default_url() if ref.place == "store" else ref.name
 
 
 class Registry:
     """A registered model in MLflow's registry.
 
     Args:
-        name: Of the registered model.
-        alias: Of the version.
-        number: Of the version, where no alias is given.
+        ref: Its address.
     """
 
-    def __init__(self, name: str, alias: str | None, number: str | None):
+    def __init__(self, ref: ModelRef):
         if not (os.environ.get("MLFLOW_TRACKING_URI") or os.environ.get("MLFLOW_REGISTRY_URI")):
             # Else MLflow would make a database in the present folder.
             raise Refusal(
@@ -92,18 +82,17 @@ class Registry:
                 rule="models:/… is looked up in the registry that it names",
                 mend="for instance http://mlflow:5000",
             )
-        self._name, self._alias, self._number = name, alias, number
+        self._ref = ref
         self._kept: Any = None
 
-    def look(self) -> Found | None:
+    def look(self) -> ModelVersion | None:
         """Asks the registry."""
         from mlflow.exceptions import MlflowException
 
         try:
-            if self._alias:
-                version = self._client().get_model_version_by_alias(self._name, self._alias)
-            else:
-                version = self._client().get_model_version(self._name, self._number)
+            client = self._client()
+            asked = client.get_model_version if self._ref.numbered else client.get_model_version_by_alias
+            version = asked(self._ref.name, self._ref.which)
         except MlflowException as error:
             # Not any 404: one of a proxy whose server is away says nothing about the model.
             unknown = error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
@@ -111,16 +100,17 @@ class Registry:
                 return None
             raise
         if version.status != "READY":
-            raise Refusal(f"version {version.version} is not ready ({version.status})", where=f"models:/{self._name}")
+            raise Refusal(
+                f"version {version.version} is not ready ({version.status})", where=f"models:/{self._ref.name}"
+            )
         from components.common.base.artifact_ref import check_digest
-        from components.common.registry.mlflow_sync import DIGEST
 
         if digest := version.tags.get(DIGEST, ""):
-            check_digest(digest, f"models:/{self._name}/{version.version}, tag {DIGEST}")
+            check_digest(digest, f"models:/{self._ref.name}/{version.version}, tag {DIGEST}")
         mark = f"{version.version} {version.creation_timestamp} {version.source}"
-        return Found(self._name, str(version.version), digest, mark)
+        return ModelVersion(self._ref.name, str(version.version), digest, mark)
 
-    def bring(self, found: Found, target: Path) -> Path:
+    def bring(self, found: ModelVersion, target: Path) -> Path:
         """Downloads a version from the store of its run's artifacts, or through the tracking server."""
         from mlflow.exceptions import MlflowException
         from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
@@ -158,20 +148,17 @@ def _downloaded(uri: str, target: Path) -> Path:
 
 
 class Stored:
-    """A model in an artifact store, the one of TABPIPE_ARTIFACTS.
+    """A model in an artifact store.
 
     Args:
-        text: `artifact://NAME:ALIAS`, or `:vN`, or the start of a digest.
+        ref: Its address.
+        store: Where; the store of TABPIPE_ARTIFACTS by default.
     """
 
-    def __init__(self, text: str):
-        from components.common.artifacts import parse_ref
-        from components.common.base.artifact_ref import SCHEME
+    def __init__(self, ref: ModelRef, store: Store | None = None):
+        self._ref, self._kept = Ref(ref.name, ref.which), store
 
-        self._ref = parse_ref(text if text.startswith(SCHEME) else text.removeprefix("artifact:"))
-        self._kept: Any = None
-
-    def look(self) -> Found | None:
+    def look(self) -> ModelVersion | None:
         """Asks the store."""
         store, ref = self._store(), self._ref
         if store.place.read("store.json") is None:
@@ -180,20 +167,16 @@ class Stored:
         if ref.number is None and not ref.digest and ref.what not in store.aliases(ref.name):
             return None
         version = store.resolve(str(ref))
-        if version.kind != "folder":
-            raise Refusal("this artifact is a file, not a model's folder", where=version.ref)
+        refuse_no_model(version)
         name = version.name.removesuffix(".model")
-        return Found(name, f"v{version.number}", version.digest, f"{version.ref} {version.digest}")
+        return ModelVersion(name, f"v{version.number}", version.digest, f"{version.ref} {version.digest}")
 
-    def bring(self, found: Found, target: Path) -> Path:
+    def bring(self, found: ModelVersion, target: Path) -> Path:
         """Copies a version out of the store, which compares each file with its digest."""
         return self._store().get(f"{self._ref.name}:{found.version}", target / "model")
 
-    def _store(self) -> Any:
-        if self._kept is None:
-            from components.common.artifacts import open_store
-
-            self._kept = open_store()
+    def _store(self) -> Store:
+        self._kept = self._kept or open_store()
         return self._kept
 
 
@@ -207,7 +190,7 @@ class Folder:
     def __init__(self, path: Path):
         self._path = path.expanduser().absolute()
 
-    def look(self) -> Found | None:
+    def look(self) -> ModelVersion | None:
         """Looks at the names, sizes and times of its files."""
         if not self._path.exists():
             return None
@@ -220,9 +203,9 @@ class Folder:
         for path in sorted(top.rglob("*")):
             state = path.lstat()
             states.append(f"{path.relative_to(top)} {state.st_size} {state.st_mtime_ns} {state.st_ino}")
-        return Found(self._path.name, "", "", "\n".join([str(top), *states]))
+        return ModelVersion(self._path.name, "", "", "\n".join([str(top), *states]))
 
-    def bring(self, found: Found, target: Path) -> Path:
+    def bring(self, found: ModelVersion, target: Path) -> Path:
         """Copies the folder; refuses one that was written to meanwhile."""
         came = target / "model"
         try:
