@@ -46,7 +46,7 @@ class Step:
     needs: tuple[str, ...] = ()
     """Those of them that must be imported before the step is started."""
     notes: dict[str, str | list[str]] = field(default_factory=dict)
-    """Value among its outputs to what the screen says unless that is zero or empty; of two texts, one is for several."""
+    """Value among its outputs to what the screen says unless that is zero; of two texts the second is for several."""
 
 
 @functools.cache

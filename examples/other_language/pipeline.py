@@ -26,11 +26,9 @@ HERE = Path(__file__).resolve().parent
 @dsl.component(base_image="tabpipe/base", install_kfp_package=False)
 def as_csv(table: dsl.Input[dsl.Dataset], rows: dsl.Output[dsl.Dataset]):
     """Turns a parquet table into what awk can read."""
-    from components.common.base.files import written_whole
-    from components.common.tables.parquet import read_table
+    import pandas as pd
 
-    with written_whole(rows.path) as beside:
-        read_table(table.path).to_csv(beside, index=False)
+    pd.read_parquet(table.path).to_csv(rows.path, index=False)
 
 
 @dsl.container_component

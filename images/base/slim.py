@@ -7,6 +7,7 @@ Byte code is made of what they do import, and of nothing else: that is a sixth o
 from __future__ import annotations
 
 import importlib
+import os
 import py_compile
 import shutil
 import struct
@@ -108,6 +109,7 @@ def slim(folder: Path, others: list[str]) -> None:
         _without_symbols(path)
     sys.dont_write_bytecode = True
     sys.path[:0] = [str(folder), *others]
+    os.environ["_KFP_RUNTIME"] = "true"  # as in a step: kfp without its compiler, which would want more packages
     for name in IMPORTED:
         if any(folder.glob(f"{name.partition('.')[0]}*")):
             importlib.import_module(name)

@@ -80,7 +80,7 @@ def build(
 
     def one(name: str, arguments: dict[str, str]) -> Built:
         dockerfile = dockerfile_of(name, root)
-        context = _context({dockerfile, *files_of(name, root)}, root)
+        context = _context({dockerfile, *files_of(BASE, root), *files_of(name, root)}, root)
         where = str(dockerfile.relative_to(root))
         return _build_one(client, name, image_of(name, root, registry), where, context, arguments, revision)
 

@@ -220,7 +220,9 @@ def summarise(run: Run, state: str) -> dict[str, Any]:
     metrics = {
         step.scores: {name: logged[name] for name in METRICS if name in logged}
         for step in steps().values()
-        if step.scores and step.name in run.outputs and (logged := run.outputs[step.name]["metrics"].metadata)
+        if step.scores
+        and step.name in run.outputs
+        and (logged := run.outputs[step.name]["metrics"].metadata) is not None
     }
     reports = sorted((run.folder / "reports").glob("*.html"))
     return {
