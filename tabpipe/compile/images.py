@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tabpipe.compile.imports import reached
+from tabpipe.compile.imports import digest_of, reached
 from tabpipe.project import ROOT
 from tabpipe.steps import FILE, steps
 
@@ -60,7 +60,8 @@ def _contents(step: str, root: Path) -> dict[str, bytes]:
 
 
 def _digests(files: list[Path], root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).digest() for path in files}
+    start = len(str(root)) + 1
+    return {text[start:]: digest_of(text) for text in map(str, files)}
 
 
 @functools.cache
@@ -70,10 +71,10 @@ def files_of(step: str, root: Path = ROOT) -> list[Path]:
     if step in (BASE, MLFLOW):
         return sources_in(images / step)
     if step == SERVER:
-        return sorted(reached(sources_in(images / SERVER), root))
+        return reached(sources_in(images / SERVER), root)
     named = steps(root)[step].files if step in steps(root) else ()
     own = sources_in(root / "components" / step)
-    return sorted(reached([root / "components" / "__init__.py", *own, *(root / name for name in named)], root))
+    return reached([root / "components" / "__init__.py", *own, *(root / name for name in named)], root)
 
 
 def dockerfile_of(step: str, root: Path = ROOT) -> Path:

@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import functools
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,12 +15,10 @@ from tabpipe.project import home, read_json, write_json
 
 PACKAGE = "components"
 """The package whose modules are followed; all others come with Python or out of a lock."""
-_OWN = Path(__file__).read_bytes()
-"""Part of the digests of files, so that what an earlier version of this module has found is not taken."""
 
 
-def reached(files: Iterable[Path], root: Path) -> set[Path]:
-    """Some files and all that they can import of the project, the `__init__.py` on the way included.
+def reached(files: Iterable[Path], root: Path) -> list[Path]:
+    """Some files and all that they can import of the project, the `__init__.py` on the way included, in their order.
 
     An import in a function counts, since it happens in the end; one under `if TYPE_CHECKING:` does not.
 
@@ -27,34 +26,38 @@ def reached(files: Iterable[Path], root: Path) -> set[Path]:
         files: Files below the project; what is not Python imports nothing.
         root: The project.
     """
-    found, waiting = set(), list(files)
+    found: set[str] = set()  # of text: a path takes ten times as long to look up, and a run asks for some 600
+    waiting = [str(path) for path in files]
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting += _imported(path, root) if path.suffix == ".py" else ()
-    return found
+            waiting += _imported(path, str(root)) if path.endswith(".py") else ()
+    return [Path(path) for path in sorted(found)]
 
 
-@functools.cache  # several steps reach the same file
-def _imported(path: Path, root: Path) -> list[Path]:
-    content = path.read_bytes()
-    digest = hashlib.sha256(_OWN + content).hexdigest()
-    known = _known()
-    if digest not in known:
-        known[digest] = sorted(set(_modules(ast.parse(content, str(path)))))
-    return [file for name in known[digest] for file in _files(name, root)]
+@functools.cache  # several steps hold the same file
+def digest_of(path: str) -> bytes:
+    """The SHA-256 of a file that this process does not change."""
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).digest()
 
 
 @functools.cache
-def _files(module: str, root: Path) -> list[Path]:
-    """The files that an import of a module runs; of a name in a module, those of the module."""
-    place, found = root, []
-    for part in module.split("."):
-        place = place / part
-        file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-        found += [file] if file.is_file() else []
-    return found
+def _imported(path: str, root: str) -> list[str]:
+    known, digest = _known(), digest_of(path).hex()
+    if digest not in known:
+        with open(path, "rb") as file:
+            known[digest] = sorted(set(_modules(ast.parse(file.read(), path))))
+    parts = (name.split(".") for name in known[digest])
+    modules = {"/".join(names[:length]) for names in parts for length in range(1, len(names) + 1)}
+    return [file for module in modules if (file := _file(f"{root}/{module}"))]
+
+
+@functools.cache
+def _file(module: str) -> str:
+    """The file that an import of a module runs; empty where there is none, as of a name in a module."""
+    return next((file for file in (f"{module}.py", f"{module}/__init__.py") if os.path.isfile(file)), "")
 
 
 def _modules(node: ast.AST) -> Iterator[str]:
@@ -79,14 +82,15 @@ def _modules(node: ast.AST) -> Iterator[str]:
 @functools.cache
 def _known() -> dict[str, list[str]]:
     """Digest of a file to the modules that it imports: to parse them all takes 0.2 s, which a run need not spend."""
-    path = home() / "kfp" / "imports.json"
-    known = read_json(path, {})
+    path, version = home() / "kfp" / "imports.json", digest_of(__file__).hex()
+    kept = read_json(path, {})
+    known = kept.get(version, {})  # what another version of this module has found is not taken
     before = len(known)
 
     def keep() -> None:
         if len(known) > before and path.parent.is_dir():
             with contextlib.suppress(OSError):
-                write_json(path, known)
+                write_json(path, {version: known})
 
     atexit.register(keep)
     return known
