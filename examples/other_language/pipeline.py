@@ -150,7 +150,7 @@ def run(home: Path, **arguments: str) -> dict[str, dict[str, Any]]:
         log=lambda step: logs / f"{step}.log",
         spool=home / "counting" / "spool",
         warm=lambda: None,
-        docker=runner(home, []),
+        docker=runner([home], []),
         on_end=lambda step, key, made, cached: outputs.update({step: made}),
         on_fail=lambda step, code, folder: failed.append(failure(step, code, logs / f"{step}.log")),
     )

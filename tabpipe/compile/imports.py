@@ -33,7 +33,10 @@ def reached(files: Iterable[Path], root: Path) -> list[Path]:
         if path not in found:
             found.add(path)
             waiting += _imported(path, str(root)) if path.endswith(".py") else ()
-    return [Path(path) for path in sorted(found)]
+    return [_path(path) for path in sorted(found)]
+
+
+_path = functools.cache(Path)
 
 
 @functools.cache  # several steps hold the same file
