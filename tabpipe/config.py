@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +11,17 @@ from pydantic import Field, model_validator
 from components.common.base.errors import Refusal, nearest
 from components.common.config import (
     CheckData,
-    CheckDataArgument,
     Download,
-    DownloadArgument,
     Evaluate,
-    EvaluateArgument,
     Kind,
     Predict,
     Preprocess,
-    PreprocessArgument,
     Promote,
-    PromoteArgument,
     Section,
     Segregate,
-    SegregateArgument,
     Task,
     Train,
-    TrainArgument,
     Tsne,
-    TsneArgument,
     accept,
     as_argument,
 )
@@ -38,6 +31,7 @@ from components.common.config.promote import refuse_unknown_scores
 from components.common.config.serve import Serve
 from tabpipe.overrides import refuse_no_overrides
 from tabpipe.project import ROOT
+from tabpipe.steps import steps
 
 
 class UseCase(Section):
@@ -143,32 +137,30 @@ class UseCase(Section):
         Args:
             name: What the use case is called, and its model after it.
         """
-        learning = {"target": self.target, "task": self.task}
-
-        def section(model: type[Section], own: Section, **more: Any) -> str:
-            return as_argument(model.model_validate({**own.model_dump(), **more}))
-
-        fill = {name: value for name, value in self.preprocess.fill.items() if name != self.target}
-        derive = {name: rule.model_dump() for name, rule in self.preprocess.derive.items()}
-        ways = {column: way for column in self.columns if (way := self.download.way(column))}
-        made = {"derive": derive, "fill": fill, "reading": self.download.model_dump(exclude={"source"})}
-        read = {"reading": made["reading"]} if self.check_data.drift.reference else {}
-        arguments = {
-            "download": section(DownloadArgument, self.download, kinds=self.columns),
-            "preprocess": section(
-                PreprocessArgument, self.preprocess, target=self.target, columns=self.columns, ways=ways
-            ),
-            "check_data": section(
-                CheckDataArgument, self.check_data, kinds=self.kinds, derived=list(derive), **read, **learning
-            ),
-            "segregate": section(SegregateArgument, self.segregate, **learning),
-            "train": section(TrainArgument, self.train, columns=self.columns, **made, **learning),
-            "evaluate": section(EvaluateArgument, self.evaluate, **learning),
+        reading = self.download.model_dump(exclude={"source"})
+        known = {
+            "use_case": name,
+            "target": self.target,
+            "task": self.task,
+            "columns": self.columns,
+            "kinds": self.kinds,
+            "derive": {column: rule.model_dump() for column, rule in self.preprocess.derive.items()},
+            "derived": list(self.preprocess.derive),
+            "fill": {column: value for column, value in self.preprocess.fill.items() if column != self.target},
+            "ways": {column: way for column in self.columns if (way := self.download.way(column))},
+            "reading": reading,
+            "reference_reading": reading if self.check_data.drift.reference else {},
+            "slices": self.evaluate.slices,
+            "min_slice_rows": self.evaluate.min_slice_rows,
         }
-        sliced = {"slices": self.evaluate.slices, "min_slice_rows": self.evaluate.min_slice_rows}
-        arguments["promote"] = section(PromoteArgument, self.promote, use_case=name, **sliced, **learning)
-        if self.tsne is not None:
-            arguments["tsne"] = section(TsneArgument, self.tsne, kinds=self.kinds, **learning)
+        arguments = {}
+        for step in steps().values():
+            own = getattr(self, step.name) if step.section and "train" in step.pipelines else None
+            if own is not None:
+                argument = getattr(import_module(f"components.common.config.{step.name}"), step.section)
+                more = argument.model_fields.keys() - type(own).model_fields
+                given = {field: known[step.given.get(field, field)] for field in more}
+                arguments[step.name] = as_argument(argument.model_validate({**own.model_dump(), **given}))
         return arguments
 
 

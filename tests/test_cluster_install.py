@@ -14,7 +14,7 @@ import yaml
 
 from tabpipe.cluster import kubectl as program
 from tabpipe.install.parts import part_of
-from tests.conftest import ROOT, command_line
+from tests.conftest import command_line
 
 NAMESPACE = "tabpipe-test"
 CLUSTER_IMAGES = os.environ.get("TABPIPE_TEST_IMAGES", "").split()
@@ -48,22 +48,21 @@ def kubectl():
 def mlflow_image(kubectl):
     """Arguments that say where the cluster finds MLflow's image, which is built and brought there."""
     from components.common.base.errors import Refusal
-    from tabpipe.compile.build_images import build_folder, engine
+    from tabpipe.compile.build_images import MLFLOW, build, engine
 
     try:
         engine()
     except Refusal as refusal:
         pytest.skip(f"MLflow's image cannot be built: {refusal.problem}")
-    folder = ROOT / "images" / "mlflow"
     load = os.environ.get("TABPIPE_TEST_LOAD", "").split()
     if load:
-        subprocess.run([*load, build_folder(folder).name], check=True, capture_output=True)
+        subprocess.run([*load, build([MLFLOW])[-1].name], check=True, capture_output=True)
         return []
     told = kubectl.json("get", "configmap", "local-registry-hosting", "-n", "kube-public", "--ignore-not-found")
     if not told:
         pytest.skip("TABPIPE_TEST_LOAD names no program that hands an image to the cluster, which has no registry")
     registry = yaml.safe_load(told["data"]["localRegistryHosting.v1"])["host"]
-    build_folder(folder, registry=registry, push=True)
+    build([MLFLOW], registry=registry, push=True)
     return ["--registry", registry]
 
 

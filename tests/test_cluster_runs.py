@@ -97,15 +97,15 @@ def test_a_pod_that_is_deleted_in_mid_run_is_tried_again(cluster, submitted):
     from tabpipe.cluster.client import NAMESPACE
     from tabpipe.cluster.submit import own_registry, start, upload
     from tabpipe.cluster.watch import Watch
-    from tabpipe.compile.images import CLUSTER_STEPS
     from tabpipe.config import load
+    from tabpipe.steps import tasks
 
     overrides = ["download.source=sample://music_genres", f"train.n_estimators={1200 + int(time.time()) % 600}"]
     uploaded = upload(
         cluster, load("music_genres", overrides), "music_genres", own_registry(cluster), ROOT / "build" / "submitted"
     )
     run_id = start(cluster, uploaded, {})
-    watch = Watch(cluster, run_id, list(CLUSTER_STEPS), quiet=True)
+    watch = Watch(cluster, run_id, tasks("train", on_cluster=True), quiet=True)
     killed = []
 
     def kill():

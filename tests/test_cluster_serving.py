@@ -59,13 +59,13 @@ def tabpipe(*arguments, env=None):
 @pytest.fixture(scope="module")
 def server_image(kubectl, mlflow_image):  # noqa: F811
     """Arguments that say where the cluster finds the server's image, which is built and brought there."""
-    from tabpipe.compile.build_images import build_server
+    from tabpipe.compile.build_images import SERVER, build
 
     load = os.environ.get("TABPIPE_TEST_LOAD", "").split()
     if load:
-        subprocess.run([*load, build_server().name], check=True, capture_output=True)
+        subprocess.run([*load, build([SERVER])[-1].name], check=True, capture_output=True)
         return []
-    build_server(registry=mlflow_image[1], push=True)
+    build([SERVER], registry=mlflow_image[1], push=True)
     return mlflow_image
 
 

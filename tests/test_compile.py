@@ -9,11 +9,12 @@ from google.protobuf import json_format
 
 from components.common.base.errors import Refusal
 from components.common.config.overlay import settings_of
-from tabpipe.compile.images import CLUSTER_STEPS, image_of
+from tabpipe.compile.images import image_of
 from tabpipe.compile.pipeline_yaml import LARGEST, compile_training, pipeline_name
 from tabpipe.config import load
+from tabpipe.steps import tasks
 
-STEPS = [step for step in CLUSTER_STEPS if step != "tsne"]
+STEPS = [step for step in tasks("train", on_cluster=True) if step != "tsne"]
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ LABEL = "tabpipe.test"
 LOCKS = {
     "older": """more-itertools==8.14.0 \\
     --hash=sha256:1bc4f91ee5b1b31ac7ceacc17c09befe6a40a503907baf9c839c229b5095cfd2
+six==1.16.0 \\
+    --hash=sha256:8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254
 tabulate==0.9.0 \\
     --hash=sha256:024ca478df22e9340661486f85298cff5f6dcdba14f3813e8830015b9ed1948f
 """,
@@ -27,7 +29,7 @@ tabulate==0.9.0 \\
     --hash=sha256:037b0d3203ce90cca8ab1defbbdac29d5f993fc20131f3664dc8d6acfa872aef
 """,
 }
-"""One library in two versions, and one that the first step alone has."""
+"""One library in two versions, one that the base has in another version, and one that the first step alone has."""
 
 SOURCES = {
     # Version 9 dropped collate() and brought batched().
@@ -52,12 +54,14 @@ def older(report: dsl.Output[dsl.Artifact], numbers: dsl.OutputPath(str)):
     import json
 
     import more_itertools
+    import six
 
     from components.older.older import merged
 
     with open(numbers, "w") as file:
         json.dump(merged([1, 3, 5, 7, 9], [2, 4, 6, 8]), file)
     report.metadata["version"] = more_itertools.__version__
+    report.metadata["six"] = six.__version__
     report.metadata["batched"] = hasattr(more_itertools, "batched")
     report.metadata["tabulate"] = importlib.util.find_spec("tabulate") is not None
     report.metadata["other"] = importlib.util.find_spec("components.newer") is not None
@@ -69,11 +73,13 @@ def newer(numbers: str, report: dsl.Output[dsl.Artifact]):
     import json
 
     import more_itertools
+    import six
 
     from components.newer.newer import batches
 
     report.metadata["batches"] = json.dumps(batches(json.loads(numbers)))
     report.metadata["version"] = more_itertools.__version__
+    report.metadata["six"] = six.__version__
     report.metadata["collate"] = hasattr(more_itertools, "collate")
     report.metadata["tabulate"] = importlib.util.find_spec("tabulate") is not None
     report.metadata["other"] = importlib.util.find_spec("components.older") is not None
@@ -85,20 +91,21 @@ def pair():
 
 
 def write_project(root):
-    """A project with the real base and the two steps; their Dockerfiles are that of the step train."""
+    """A project with the real base and the two steps, on the Dockerfile that all steps have in common."""
     shutil.copytree(ROOT / "images" / "base", root / "images" / "base")
-    shutil.copytree(ROOT / "components" / "common", root / "components" / "common")
+    (root / "images" / "step").mkdir()
+    recipe = (ROOT / "images" / "step" / "Dockerfile").read_text()
+    # By their label, the images of the first stage are found again.
+    own = recipe.replace("AS packages\n", f"AS packages\nLABEL {LABEL}={root.name}\n")
+    (root / "images" / "step" / "Dockerfile").write_text(own)
+    (root / "components").mkdir()
     (root / "components" / "__init__.py").touch()
-    recipe = (ROOT / "components" / "train" / "Dockerfile").read_text()
     for step in LOCKS:
         folder = root / "components" / step
         folder.mkdir()
         (folder / "__init__.py").touch()
         (folder / f"{step}.py").write_text(SOURCES[step])
         (folder / "requirements.lock").write_text(LOCKS[step])
-        own = recipe.replace("components/train", f"components/{step}")
-        # By their label, the images of the first stage are found again.
-        (folder / "Dockerfile").write_text(own.replace("AS packages\n", f"AS packages\nLABEL {LABEL}={root.name}\n"))
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +157,7 @@ def outputs(project, tmp_path_factory):
 def test_each_step_runs_the_version_that_it_pins(outputs):
     first, second = outputs["older"]["report"].metadata, outputs["newer"]["report"].metadata
     assert (first["version"], second["version"]) == ("8.14.0", "10.5.0")
+    assert first["six"] == "1.16.0" != second["six"], "the base's own version is the other step's"
     assert json.loads(outputs["older"]["numbers"]) == list(range(1, 10))
     assert json.loads(second["batches"]) == [[1, 2, 3, 4], [5, 6, 7, 8], [9]]
     assert not first["batched"] and not second["collate"]

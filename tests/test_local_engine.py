@@ -85,7 +85,7 @@ def runner(request, tmp_path):
         pytest.skip("steps are forked on Linux only")
     else:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(fork_client, "PRELOAD", [])
+            patch.setattr(fork_client, "preload", list)
             with fork_client.Warm(tmp_path / "warm.log") as process:
                 yield process
 
@@ -175,7 +175,7 @@ def test_the_warm_process_has_one_thread_and_steps_have_those_of_a_new_python(tm
 
 @forks
 def test_every_one_of_many_jobs_that_end_at_once_is_answered(tmp_path, monkeypatch):
-    monkeypatch.setattr(fork_client, "PRELOAD", [])
+    monkeypatch.setattr(fork_client, "preload", list)
     with fork_client.Warm(tmp_path / "warm.log") as process:
         tickets = [process.start("job", ["keyword"], tmp_path / "job.log", {}) for _ in range(100)]
         assert [process.wait(ticket, 60)["exit"] for ticket in tickets] == [0] * 100
@@ -184,7 +184,7 @@ def test_every_one_of_many_jobs_that_end_at_once_is_answered(tmp_path, monkeypat
 @forks
 def test_a_closed_warm_process_interrupts_what_it_runs(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fork_client, "PRELOAD", [])
+        patch.setattr(fork_client, "preload", list)
         process = fork_client.Warm(tmp_path / "warm.log")
         code = (
             "def f():\n try:\n  import os, time; print('pid', os.getpid(), flush=True); time.sleep(60)\n"

@@ -186,11 +186,11 @@ def test_a_deployment_that_cannot_be_is_refused_without_a_cluster(tmp_path, argu
 
 @pytest.mark.docker
 def test_in_docker_it_answers_shut_in_and_is_small(home):
-    from tabpipe.compile.build_images import build_server, engine
+    from tabpipe.compile.build_images import SERVER, build, engine
 
-    image, client = build_server(), engine()
-    python = client.images.get("python:3.11-slim").attrs["Size"]
-    assert image.size - python <= 450e6
+    client = engine()
+    base, image = build([SERVER])
+    assert image.size - base.size <= 20e6
     assert client.images.get(image.name).attrs["Config"]["User"] == "10001:10001"
     with Serving(home, "--on", "docker") as server:
         done = subprocess.run(server.command + " --silent", shell=True, capture_output=True, text=True)
@@ -211,16 +211,16 @@ def test_in_docker_it_answers_shut_in_and_is_small(home):
 
 @pytest.mark.docker
 def test_the_image_has_what_models_and_stores_need_and_starts_as_nobody():
-    from tabpipe.compile.build_images import build_server
+    from tabpipe.compile.build_images import SERVER, build
 
     code = (
         "import os, sklearn.ensemble, sklearn.linear_model, onnxruntime, pandas, pyarrow.parquet, boto3;"
         "import mlflow.sklearn, mlflow.store.artifact.mlflow_artifacts_repo;"
         "import tabpipe_server.app, tabpipe_server.fetcher, tabpipe_server.logwriter;"
-        "import importlib.util as i; print(os.getuid(), i.find_spec('onnx'), i.find_spec('kfp'))"
+        "import importlib.util as i; print(os.getuid(), i.find_spec('onnx'), i.find_spec('components.train'))"
     )
     shut_in = ["--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"]
-    command = ["docker", "run", "--rm", *shut_in, build_server().name, "python", "-c", code]
+    command = ["docker", "run", "--rm", *shut_in, build([SERVER])[-1].name, "python", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "10001 None None"

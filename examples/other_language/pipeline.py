@@ -26,11 +26,9 @@ HERE = Path(__file__).resolve().parent
 @dsl.component(base_image="tabpipe/base", install_kfp_package=False)
 def as_csv(table: dsl.Input[dsl.Dataset], rows: dsl.Output[dsl.Dataset]):
     """Turns a parquet table into what awk can read."""
-    from components.common.base.files import written_whole
-    from components.common.tables.parquet import read_table
+    import pandas as pd
 
-    with written_whole(rows.path) as beside:
-        read_table(table.path).to_csv(beside, index=False)
+    pd.read_parquet(table.path).to_csv(rows.path, index=False)
 
 
 @dsl.container_component
@@ -152,7 +150,7 @@ def run(home: Path, **arguments: str) -> dict[str, dict[str, Any]]:
         log=lambda step: logs / f"{step}.log",
         spool=home / "counting" / "spool",
         warm=lambda: None,
-        docker=runner(home, []),
+        docker=runner([home], []),
         on_end=lambda step, key, made, cached: outputs.update({step: made}),
         on_fail=lambda step, code, folder: failed.append(failure(step, code, logs / f"{step}.log")),
     )

@@ -75,8 +75,8 @@ def _upload(options: argparse.Namespace, again: bool = False) -> tuple[Cluster, 
     from tabpipe.cluster.client import connect
     from tabpipe.cluster.store import keep_source
     from tabpipe.cluster.submit import own_registry, upload
-    from tabpipe.compile.images import CLUSTER_SCORE_STEPS, CLUSTER_STEPS
     from tabpipe.config import find_config, load
+    from tabpipe.steps import tasks, wanted_by
 
     overrides = list(options.overrides)
     if options.source is not None:
@@ -97,9 +97,7 @@ def _upload(options: argparse.Namespace, again: bool = False) -> tuple[Cluster, 
     registry = own_registry(cluster) if options.registry is None else options.registry
     name = find_config(options.config).stem
     uploaded = upload(cluster, use_case, name, registry, FOLDER, options.pipeline)
-    if options.pipeline == "score":
-        return cluster, uploaded, list(CLUSTER_SCORE_STEPS)
-    return cluster, uploaded, [step for step in CLUSTER_STEPS if step != "tsne" or use_case.tsne is not None]
+    return cluster, uploaded, wanted_by(use_case, tasks(options.pipeline, on_cluster=True))
 
 
 def _submit(options: argparse.Namespace) -> int:

@@ -166,12 +166,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _images(options: argparse.Namespace) -> int:
-    from tabpipe.compile.build_images import build, build_folder, build_server, engine, sizes
-    from tabpipe.project import ROOT
+    from tabpipe.compile.build_images import build, engine, sizes
 
     built = build(registry=options.registry, push=options.push)
-    built.append(build_folder(ROOT / "images" / "mlflow", registry=options.registry, push=options.push))
-    built.append(build_server(registry=options.registry, push=options.push))
     print("\n".join(sizes(built, engine())))
     return 0
 

@@ -14,8 +14,9 @@ from tabpipe.cluster.run_documents import parameters_of, tasks_of
 from tabpipe.cluster.submit import tracked_as
 from tabpipe.cluster.watch import Watch
 from tabpipe.console import document, progress, say
-from tabpipe.runs.find import DECIDING, Kept
+from tabpipe.runs.find import Kept
 from tabpipe.runs.reproduce import compared, lines
+from tabpipe.steps import decides
 
 
 def reproduce(runs: Runs, run: Kept, as_json: bool) -> int:
@@ -56,7 +57,7 @@ def uncached(spec: dict[str, Any]) -> dict[str, Any]:
     changed = deepcopy(spec)
     tasks = tasks_of(changed)
     needed = {name for task in tasks.values() for name in task.get("dependentTasks", [])}
-    for name in [name for name in tasks if name.replace("-", "_") in DECIDING and name not in needed]:
+    for name in [name for name in tasks if decides(name.replace("-", "_")) and name not in needed]:
         del tasks[name]
     for task in tasks.values():
         task["cachingOptions"] = {"enableCache": False}

@@ -10,10 +10,10 @@ from tabpipe.cluster.client import NAMESPACE, Cluster
 from tabpipe.cluster.score_result import Scored
 from tabpipe.cluster.watch import Outcome
 from tabpipe.runs.summary import METRICS
+from tabpipe.steps import steps
 
 ADDRESS = "tabpipe/address"
 """Annotation of a Service: where a browser on the user's machine finds it."""
-_SPLITS = {"train": "validation", "evaluate": "test"}
 
 
 def metrics_of(cluster: Cluster, outcome: Outcome) -> dict[str, dict[str, float]]:
@@ -32,7 +32,7 @@ def metrics_of(cluster: Cluster, outcome: Outcome) -> dict[str, dict[str, float]
     try:
         of_run = _logged(cluster, entries, f"tags.mlflow.parentRunId = '{entries['root_run_id']}'")
         metrics = {}
-        for step, split in _SPLITS.items():
+        for step, split in ((step.name, step.scores) for step in steps().values() if step.scores):
             of_step = next((logged for name, logged in of_run if name == step), {})
             metrics[split] = _own(of_step, split) or _served(cluster, entries, step, split, of_step)
     except Exception:  # the metrics are an extra: the run has ended well without them

@@ -1,4 +1,4 @@
-"""Builds the images of the steps with a Docker engine: those that changed, in parallel, each from its own files."""
+"""Builds images with a Docker engine: those that changed, in parallel, each from the files that it needs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from typing import Any
 
 from components.common.base.errors import Refusal
 from components.common.base.redact import redact
-from tabpipe.compile.images import BASE, SERVER, WITH_IMAGE, files_of, folder_of, image_of, image_of_folder, sources_in
+from tabpipe.compile.images import BASE, MLFLOW, SERVER, dockerfile_of, files_of, image_of, image_of_folder, sources_in
 from tabpipe.environment import PROXIES
 from tabpipe.project import ROOT
+from tabpipe.steps import steps
 
 _PASSED_ON = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", *PROXIES)
 """Variables that the stage which installs packages gets; none of them is part of the image."""
@@ -57,64 +58,40 @@ def engine() -> Any:
 
 
 def build(
-    steps: Iterable[str] = WITH_IMAGE, *, registry: str = "", push: bool = False, root: Path = ROOT
+    names: Iterable[str] | None = None, *, registry: str = "", push: bool = False, root: Path = ROOT
 ) -> list[Built]:
-    """Builds the images of steps, and the base that they stand on; says how far it is on stderr.
+    """Builds images, and the base that they stand on; says how far it is on stderr.
 
     Args:
-        steps: Steps whose images are wanted.
+        names: Steps, `server` or `mlflow`; by default all of them.
         registry: What stands before the names, for instance `localhost:5001`.
         push: Whether to push them.
         root: The project that has their folders.
+
+    Returns:
+        The base, then those that were asked for.
 
     Raises:
         Refusal: No engine, or an image that does not build; the last lines of its log are in the message.
     """
     client = engine()
     revision = _revision()
+    python = {"BASE_IMAGE": os.environ.get("BASE_IMAGE", "python:3.11-slim")}
 
-    def one(step: str, arguments: dict[str, str]) -> Built:
-        context = _context(files_of(step, root), root)
-        return _build_one(
-            client, step, image_of(step, root, registry), _dockerfile(step, root), context, arguments, revision
-        )
+    def one(name: str, arguments: dict[str, str]) -> Built:
+        dockerfile = dockerfile_of(name, root)
+        context = _context({dockerfile, *files_of(BASE, root), *files_of(name, root)}, root)
+        where = str(dockerfile.relative_to(root))
+        return _build_one(client, name, image_of(name, root, registry), where, context, arguments, revision)
 
-    python = _python()
     base = one(BASE, python)
+    names = [*steps(root), SERVER, MLFLOW] if names is None else names
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
-        built = list(pool.map(lambda step: one(step, {"BASE": base.name, **python}), steps))
+        built = list(pool.map(lambda name: one(name, {"BASE": base.name, "STEP": name, **python}), names))
     if push:
         for image in [base, *built]:
             _push(client, image.name)
     return [base, *built]
-
-
-def build_server(*, registry: str = "", push: bool = False, root: Path = ROOT) -> Built:
-    """Builds the image that answers requests.
-
-    Args:
-        registry: What stands before its name.
-        push: Whether to push it.
-        root: The project.
-
-    Raises:
-        Refusal: As of `build`.
-    """
-    client = engine()
-    context = _context([*files_of(BASE, root), *files_of(SERVER, root)], root)
-    name = image_of(SERVER, root, registry)
-    built = _build_one(client, SERVER, name, _dockerfile(SERVER, root), context, _python(), _revision())
-    if push:
-        _push(client, built.name)
-    return built
-
-
-def _dockerfile(step: str, root: Path) -> str:
-    return str((folder_of(step, root) / "Dockerfile").relative_to(root))
-
-
-def _python() -> dict[str, str]:
-    return {"BASE_IMAGE": os.environ.get("BASE_IMAGE", "python:3.11-slim")}
 
 
 def build_folder(folder: Path, *, registry: str = "", push: bool = False) -> Built:
@@ -178,11 +155,11 @@ def _build_one(
     return Built(step, name, client.images.get(name).attrs["Size"], seconds)
 
 
-def _context(files: list[Path], root: Path) -> io.BytesIO:
+def _context(files: Iterable[Path], root: Path) -> io.BytesIO:
     """The files that an image is built from, as a tar archive with no trace of time or owner."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        for path in files:
+        for path in sorted(files):
             _add(tar, str(path.relative_to(root)), path.read_bytes())
         certificates = os.environ.get("EXTRA_CA")
         _add(tar, "certificates.pem", Path(certificates).read_bytes() if certificates else b"")
@@ -223,11 +200,11 @@ def _revision() -> str:
 
 
 def sizes(built: list[Built], client: Any) -> list[str]:
-    """A table of images: the size of each, and what it adds to the one that it stands on."""
+    """A table of images: the size of each, what it adds to the one that it stands on, and what all take together."""
     python = client.images.get(os.environ.get("BASE_IMAGE", "python:3.11-slim")).attrs["Size"]
     base = built[0].size
+    added = [image.size - (python if image.step == BASE else base) for image in built]
     lines = [f"  {'image':<42}{'MB':>7}{'added':>8}{'seconds':>9}"]
-    for image in built:
-        added = image.size - (python if image.step in (BASE, SERVER, "mlflow") else base)
-        lines.append(f"  {image.name:<42}{image.size / 1e6:>7.0f}{added / 1e6:>8.0f}{image.seconds:>9.1f}")
-    return lines
+    for image, own in zip(built, added, strict=True):
+        lines.append(f"  {image.name:<42}{image.size / 1e6:>7.0f}{own / 1e6:>8.0f}{image.seconds:>9.1f}")
+    return [*lines, f"  {'together, each layer once':<42}{(python + sum(added)) / 1e6:>7.0f}"]

@@ -1,5 +1,7 @@
 """Image names by content: a step's tag is the digest of all that its image is built from.
 
+That is its own files and those that they can import, no others: a change reruns the steps that it can concern.
+
 Caches, kfp.local's and Kubeflow's alike, are keyed by the image name. With a tag by content they are exact: a changed
 step reruns, an unchanged one does not.
 """
@@ -12,32 +14,26 @@ import os
 from pathlib import Path
 from typing import Any
 
+from tabpipe.compile.imports import digest_of, reached
 from tabpipe.project import ROOT
+from tabpipe.steps import FILE, steps
 
-STEPS = ("download", "preprocess", "check_data", "segregate", "train", "evaluate", "promote", "tsne")
-"""The steps of a run on this machine, in the order in which the screen shows them."""
-CLUSTER_STEPS = ("resolve", *STEPS)
-"""Those of a run on a cluster."""
-SCORE_STEPS = ("download", "predict")
-"""The steps of the pipeline score on this machine."""
-CLUSTER_SCORE_STEPS = ("resolve_score", *SCORE_STEPS)
-"""Those of it on a cluster."""
-WITH_IMAGE = (*CLUSTER_STEPS, "predict")
-"""The steps that have an image of their own."""
 BASE = "base"
-"""The image that all steps stand on."""
+"""The image that all steps stand on: Python and the packages that they share, no code."""
 SERVER = "server"
-"""The image that answers requests. It holds what the base holds, and is no layer on top of it."""
+"""The image that answers requests."""
+MLFLOW = "mlflow"
+"""The image of MLflow's server."""
 
 _NOT_CODE = (".md", ".pyc", ".in", ".txt", ".swp", ".orig", ".rej")
-_NOT_IN_IMAGE = {"tests", "__pycache__"}
+_NOT_IN_IMAGE = {"tests", "__pycache__", FILE}
 
 
 def image_of(step: str, root: Path = ROOT, registry: str = "") -> str:
-    """The name of a step's image: `tabpipe/STEP:` and 16 hex digits of the digest of its contents.
+    """The name of an image: `tabpipe/STEP:` and 16 hex digits of the digest of its contents.
 
     Args:
-        step: The step's name, which is its folder's; or `base` or `server`.
+        step: The step's name, which is its folder's; or `base`, `server` or `mlflow`.
         root: The project.
         registry: What stands before the name, for instance `localhost:5001`.
     """
@@ -59,25 +55,34 @@ def _named(name: str, contents: dict[str, bytes], registry: str) -> str:
 
 @functools.cache  # every step stands on the base, and a run asks for each name twice
 def _contents(step: str, root: Path) -> dict[str, bytes]:
-    """Each file that an image adds, by its path in the project, to the digest of its bytes."""
-    return _digests(files_of(step, root), root)
+    """Each file that an image is built from, by its path in the project, to the digest of its bytes."""
+    return _digests([dockerfile_of(step, root), *files_of(step, root)], root)
 
 
 def _digests(files: list[Path], root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).digest() for path in files}
+    start = len(str(root)) + 1
+    return {text[start:]: digest_of(text) for text in map(str, files)}
 
 
+@functools.cache
 def files_of(step: str, root: Path = ROOT) -> list[Path]:
-    """The files that a step's image is built from, on top of the base; for the base, what all steps share."""
-    components = root / "components"
-    if step == BASE:
-        return [components / "__init__.py", *sources_in(components / "common"), *sources_in(root / "images" / "base")]
-    return sources_in(folder_of(step, root))
+    """The files that an image is built from, on top of the base: its folder's, and what these can import."""
+    images = root / "images"
+    if step in (BASE, MLFLOW):
+        return sources_in(images / step)
+    if step == SERVER:
+        return reached(sources_in(images / SERVER), root)
+    named = steps(root)[step].files if step in steps(root) else ()
+    own = sources_in(root / "components" / step)
+    return reached([root / "components" / "__init__.py", *own, *(root / name for name in named)], root)
 
 
-def folder_of(step: str, root: Path = ROOT) -> Path:
-    """Where the Dockerfile of an image is that is built in the project's folder."""
-    return root / ("images" if step in (BASE, SERVER) else "components") / step
+def dockerfile_of(step: str, root: Path = ROOT) -> Path:
+    """The Dockerfile of an image: that in its folder, or else the one that all steps have in common."""
+    if step in (BASE, SERVER, MLFLOW):
+        return root / "images" / step / "Dockerfile"
+    own = root / "components" / step / "Dockerfile"
+    return own if own.is_file() else root / "images" / "step" / "Dockerfile"
 
 
 def sources_in(folder: Path) -> list[Path]:

@@ -9,14 +9,12 @@ from components.common.base.errors import Refusal, nearest
 from components.common.config.cluster import Cluster, Resources, SecretKey, StepSettings
 from components.common.tracking.publish import IMAGE, USE_CASE
 from components.common.tracking.record import KFP_RUN
-from tabpipe.compile.images import CLUSTER_SCORE_STEPS, CLUSTER_STEPS
+from tabpipe.steps import by_task
 
 STORE = "mlpipeline-minio-artifact"
 """The Secret of the object store's keys, as Kubeflow names it."""
 
 BACKOFF_FACTOR = 2
-READERS = ("resolve", "resolve_score", "download", "check_data")
-"""The steps that read what the config names by address: the source, a declared reference."""
 _MINIO, _BUCKET = "http://minio.kubeflow:9000", "s3://tabpipe"
 _KEYS = {
     "ACCESS_KEY_ID": SecretKey(secret=STORE, key="accesskey"),
@@ -48,7 +46,7 @@ def provide(spec: Any, cluster: Cluster, use_case: str, own_store: bool = False)
     """
     executors = spec.deployment_spec["executors"]
     steps = {label.removeprefix("exec-").replace("-", "_"): label for label in executors}
-    known = {*steps, *CLUSTER_STEPS, *CLUSTER_SCORE_STEPS}  # settings may be for steps of another pipeline
+    known = {*steps, *by_task()}  # settings may be for steps of another pipeline
     for name in cluster.steps:
         if name not in known:
             raise Refusal(f"there is no step {name!r}", where="cluster.steps", mend=nearest(name, known))
@@ -63,7 +61,7 @@ def provide(spec: Any, cluster: Cluster, use_case: str, own_store: bool = False)
         variables |= {**artifacts, IMAGE: container["image"]}
         variables |= cluster.environment
         secrets = {**artifact_keys, **cluster.secrets}
-        if own_store and name in READERS:
+        if own_store and name in by_task() and by_task()[name].reads_addresses:
             variables |= {"AWS_ENDPOINT_URL": _MINIO}
             secrets |= _prefixed("AWS")
         container["env"] = [{"name": key, "value": value} for key, value in sorted(variables.items())]

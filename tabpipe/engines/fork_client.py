@@ -15,52 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from tabpipe.project import ROOT
+from tabpipe.steps import steps
 
-PRELOAD = [
-    "pyarrow.parquet",
-    "components.download.download",
-    "pandas",
-    "components.preprocess.preprocess",
-    "components.check_data.check_data",
-    "components.check_data.report_page",
-    "scipy.sparse",
-    "scipy.linalg",
-    "scipy.optimize",
-    "scipy.integrate",
-    "scipy.interpolate",
-    "scipy.stats",
-    "sklearn.utils",
-    "sklearn.model_selection",
-    "components.segregate.segregate",
-    "sklearn.tree",
-    "sklearn.ensemble",
-    "sklearn.compose",
-    "sklearn.feature_extraction.text",
-    "components.train.train",
-    "components.train.train_report",
-    "mlflow",
-    "mlflow.sklearn",
-    "components.train.saving",
-    "components.train.compiling",  # not onnx and its runtime: train alone wants them, and does not wait for them
-    "components.evaluate.evaluate",
-    "components.evaluate.evaluate_report",
-    "components.promote.promote",
-    "components.promote.promote_report",
-]
-"""What the warm process imports, in the order of the pipeline; big packages in parts, since steps start in between."""
+TRACKER = "tracker"
+"""The job that writes records to MLflow; the others are steps."""
 
-NEEDS = {
-    "download": ["components.download.download"],
-    "preprocess": ["components.preprocess.preprocess"],
-    "check_data": ["components.check_data.report_page", "scipy.stats"],
-    "segregate": ["components.segregate.segregate"],
-    "train": ["components.train.saving"],
-    "evaluate": ["components.evaluate.evaluate_report"],
-    "promote": ["components.promote.promote_report"],
-    "tsne": ["sklearn.ensemble"],
-    "tracker": ["mlflow.sklearn"],
-}
-"""What must be imported before a job is started; it would otherwise import it itself, for itself alone."""
+
+def preload() -> list[str]:
+    """What the warm process imports, in the order of the steps; big packages in parts, since steps start in between."""
+    return [module for step in steps().values() for module in step.preload]
+
+
+def needs(job: str) -> list[str]:
+    """What must be imported before a job is started; it would otherwise import it itself, for itself alone."""
+    if job == TRACKER:
+        return ["mlflow.sklearn"]
+    return list(steps()[job].needs) if job in steps() else []
 
 
 def available() -> bool:
@@ -76,7 +46,7 @@ class Warm:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tabpipe.engines.fork_server", str(theirs.fileno()), json.dumps(PRELOAD)],
+                [sys.executable, "-m", "tabpipe.engines.fork_server", str(theirs.fileno()), json.dumps(preload())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -106,7 +76,7 @@ class Warm:
         """Asks for a job; returns a ticket for `wait`.
 
         Args:
-            job: Its name in `NEEDS`.
+            job: Its name: a step, or `TRACKER`.
             argv: Arguments of kfp's executor, or a module and its arguments where `code` is None.
             log: File that its output is appended to.
             env: Variables on top of the warm process's own.
@@ -116,7 +86,7 @@ class Warm:
             self._count += 1
             request = {
                 "id": self._count,
-                "needs": NEEDS.get(job, []),
+                "needs": needs(job),
                 "argv": argv,
                 "env": env,
                 "log": str(log),

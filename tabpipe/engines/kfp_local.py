@@ -44,9 +44,10 @@ class StepCache(cache.LocalCache):
         self.execution = execution
         self.steps: dict[str, str] = {}
 
-    def compute_key(self, component_name: str, *args: Any, **kwargs: Any) -> str:
-        """The key of a task; kfp asks for it when the task's turn has come."""
-        key = super().compute_key(component_name, *args, **kwargs)
+    def compute_key(self, *, component_name: str, arguments: dict[str, Any], **more: Any) -> str:
+        """The key of a task, by the contents of its inputs; kfp asks for it when the task's turn has come."""
+        contents = {name: _content(value) for name, value in arguments.items()}
+        key = super().compute_key(component_name=component_name, arguments=contents, **more)
         if self.execution.docker is None:  # an image holds its packages; this environment can change under its name
             key = hashlib.sha256(f"{key} {_environment()}".encode()).hexdigest()
         step = component_name.removeprefix("comp-").replace("-", "_")
@@ -85,6 +86,15 @@ class StepCache(cache.LocalCache):
     def _damaged(self, key: str, outputs: Outputs) -> bool:
         """Whether a file of cached outputs is gone or is not as its step left it."""
         return read_json(self._looks(key), None) != _state(outputs)
+
+
+def _content(value: Any) -> Any:
+    """What identifies an input: of an artifact with a digest that and its other metadata, not where its file is.
+
+    So a step that has made the same bytes anew lets the steps after it be.
+    """
+    metadata = getattr(value, "metadata", None) or {}
+    return [value.schema_title, metadata] if "digest" in metadata else value
 
 
 def _state(outputs: Outputs) -> dict[str, list[int]]:

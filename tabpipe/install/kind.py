@@ -9,7 +9,6 @@ from typing import Any
 
 from components.common.base.errors import Refusal
 from tabpipe.cluster.kubectl import Kubectl, check_version, lacking
-from tabpipe.compile.images import WITH_IMAGE
 from tabpipe.console import progress
 from tabpipe.install.install import Install, install
 from tabpipe.project import ROOT
@@ -29,7 +28,7 @@ def up() -> int:
     Raises:
         Refusal: A program lacks, the Docker engine does not answer, or a part does not start.
     """
-    from tabpipe.compile.build_images import build, build_folder, build_server, engine
+    from tabpipe.compile.build_images import build, engine
 
     check_programs()
     client = engine()
@@ -39,9 +38,7 @@ def up() -> int:
         config = str(ROOT / "kind-cluster.yaml")
         _kind("create", "cluster", "--name", NAME, "--config", config, "--wait", "180s", show=True)
     _connect(client)
-    build(WITH_IMAGE, registry=ADDRESS, push=True)
-    build_folder(ROOT / "images" / "mlflow", registry=ADDRESS, push=True)
-    build_server(registry=ADDRESS, push=True)
+    build(registry=ADDRESS, push=True)
     return install(Install(overlay="kind", registry=ADDRESS, context=f"kind-{NAME}"))
 
 

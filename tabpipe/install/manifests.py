@@ -10,7 +10,7 @@ from typing import Any
 
 from components.common.base.errors import Refusal, nearest
 from tabpipe.cluster import kubectl
-from tabpipe.compile.images import image_of_folder
+from tabpipe.compile.images import MLFLOW, image_of
 from tabpipe.project import ROOT
 
 PLATFORM = "platform"
@@ -103,7 +103,7 @@ def replaced(images: list[str], registry: str) -> dict[str, str]:
     Raises:
         Refusal: One is written otherwise.
     """
-    found = {"tabpipe/mlflow": image_of_folder(ROOT / "images" / "mlflow", registry)}
+    found = {"tabpipe/mlflow": image_of(MLFLOW, registry=registry)}
     for text in images:
         old, equals, new = text.partition("=")
         if not (old and equals and new):

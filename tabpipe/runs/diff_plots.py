@@ -15,9 +15,8 @@ from components.common.reports.html import Markup
 from tabpipe.runs.diff import differences
 from tabpipe.runs.find import Kept
 from tabpipe.runs.listing import commit_words, moment, short
+from tabpipe.steps import steps
 
-_REPORTS = {"evaluate": "Test rows", "train": "Validation rows"}
-"""Reports that have curves, and the rows that they are of."""
 _OF_THE_MODEL = ("Importance of columns",)
 """Sections that are not about rows."""
 _LEAST = 440
@@ -81,10 +80,10 @@ def _scores(metrics: list[dict], rows: list[list]) -> Markup:
 def _curves(a: Kept, b: Kept) -> list[Markup]:
     """A section for each part of the reports in which one of the two has charts."""
     sections: dict[str, list[Markup]] = {}
-    for name, rows in _REPORTS.items():
-        ours, theirs = ({(c.section, c.caption): c for c in curves(run, name)} for run in (a, b))
+    for step in sorted((step for step in steps().values() if step.scores), key=lambda step: -step.order):
+        ours, theirs = ({(c.section, c.caption): c for c in curves(run, step.name)} for run in (a, b))
         for part, caption in dict.fromkeys([*ours, *theirs]):
-            title = part if part in _OF_THE_MODEL else f"{rows}: {part}"
+            title = part if part in _OF_THE_MODEL else f"{step.scores.title()} rows: {part}"
             for side, one in (("A", ours), ("B", theirs)):
                 curve = one.get((part, caption))
                 picture = curve.svg if curve else report.text("This run has none.")

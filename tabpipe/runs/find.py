@@ -10,10 +10,9 @@ from typing import Any
 
 from components.common.base.errors import Refusal, nearest
 from tabpipe.project import home, read_json
+from tabpipe.steps import decides
 
 NAMES = "an id or its beginning, latest, a tag or commit; USE_CASE:latest, USE_CASE:v1.2.0"
-DECIDING = ("promote",)
-"""Steps whose outputs hang on the champion of the moment, not on the run alone: they are compared with nothing."""
 _SHOWN = 5
 
 
@@ -50,8 +49,8 @@ class Kept:
 
     @property
     def comparable(self) -> dict[str, dict[str, Any]]:
-        """Its outputs, without those of steps that decide."""
-        return {name: entry for name, entry in self.outputs.items() if name.partition(".")[0] not in DECIDING}
+        """Its outputs, without those of steps that decide: these are compared with nothing."""
+        return {name: entry for name, entry in self.outputs.items() if not decides(name.partition(".")[0])}
 
     @property
     def metrics(self) -> dict[str, float]:

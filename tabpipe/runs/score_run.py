@@ -9,7 +9,6 @@ from typing import Any
 from components.common.artifacts import open_store
 from components.common.base.redact import redact
 from components.common.registry.model_ref import mark_of, version_of
-from tabpipe.compile.images import SCORE_STEPS
 from tabpipe.compile.pipeline_yaml import score_name
 from tabpipe.compile.pipelines import score_arguments, score_spec
 from tabpipe.config import UseCase, find_config
@@ -18,6 +17,7 @@ from tabpipe.runs.local_run import UnderWay, asked_for
 from tabpipe.runs.screen import shorter
 from tabpipe.runs.step_messages import failure
 from tabpipe.runs.summary import tell_failure
+from tabpipe.steps import tasks
 
 
 class ScoreRun(UnderWay):
@@ -40,7 +40,7 @@ class ScoreRun(UnderWay):
 
     def names(self) -> list[str]:
         """All steps of the pipeline."""
-        return list(SCORE_STEPS)
+        return tasks("score")
 
     def run_steps(self) -> bool:
         """Finds what the source holds and who is meant, and lets the engine run the steps."""
@@ -51,9 +51,9 @@ class ScoreRun(UnderWay):
         from tabpipe.engines.kfp_local import run_pipeline
 
         execution = self.execution(
-            SCORE_STEPS,
+            self.names(),
             [self.use_case.download.source],
-            forced=frozenset(SCORE_STEPS if self.force else ()),
+            forced=frozenset(self.names() if self.force else ()),
             on_end=self._ended,
             on_fail=self._failed,
         )

@@ -14,8 +14,8 @@ from components.common.base.redact import redact
 from components.common.registry import mark, standing
 from components.common.sources import parse
 from components.common.sources.cache_inputs import valid_for
-from tabpipe.compile.images import STEPS
 from tabpipe.config import UseCase, find_config
+from tabpipe.engines.fork_client import TRACKER
 from tabpipe.project import home, link_tree
 from tabpipe.runs import provenance
 from tabpipe.runs.local_run import UnderWay, asked_for
@@ -24,6 +24,7 @@ from tabpipe.runs.screen import shorter
 from tabpipe.runs.selection import parents_of, prune, refuse_unknown, select
 from tabpipe.runs.step_messages import failure
 from tabpipe.runs.summary import METRICS, tell
+from tabpipe.steps import steps, tasks, wanted_by
 from tabpipe.tracking.spool import spool
 
 TRACKING_PATIENCE = 30.0
@@ -64,11 +65,11 @@ class Run(UnderWay):
         self.reference = ""
         self.valid_for = ""
         self.parents: dict[str, list[str]] = {}
-        self.chosen = frozenset(STEPS)
+        self.chosen = frozenset(tasks("train"))
 
     def names(self) -> list[str]:
         """The steps that the config asks for."""
-        return [name for name in STEPS if name != "tsne" or self.use_case.tsne is not None]
+        return wanted_by(self.use_case, tasks("train"))
 
     def run_steps(self) -> bool:
         """Resolves the source, selects steps and lets the engine run them."""
@@ -130,7 +131,7 @@ class Run(UnderWay):
         drift = config["check_data"]["drift"]
         if declared := drift["reference"]:  # to be found again from any folder, and no secret of a URL kept
             drift["reference"] = os.path.abspath(declared) if parse(declared).kind == "path" else redact(declared)
-        return {key: value for key, value in config.items() if key not in STEPS or key in self.chosen}
+        return {key: value for key, value in config.items() if key not in tasks("train") or key in self.chosen}
 
     def write(self, summary: dict[str, Any], config: dict[str, Any]) -> None:
         """Writes the run's folder, with the model; `latest` then leads there."""
@@ -177,7 +178,7 @@ class Run(UnderWay):
     def _start_tracker(self) -> None:
         if self.tracking is None and self.warm is not None:
             folder = str(spool(self.run_id))
-            self.tracking = self.warm.start("tracker", ["tabpipe.tracking.tracker", folder], self.log("tracker"), {})
+            self.tracking = self.warm.start(TRACKER, ["tabpipe.tracking.tracker", folder], self.log("tracker"), {})
 
     def _ended(self, step: str, key: str, outputs: dict[str, Any], cached: bool) -> None:
         self.outputs[step] = outputs
@@ -217,13 +218,11 @@ def summarise(run: Run, state: str) -> dict[str, Any]:
         state: succeeded, failed or interrupted.
     """
     metrics = {
-        split: {
-            name: run.outputs[step]["metrics"].metadata[name]
-            for name in METRICS
-            if name in run.outputs[step]["metrics"].metadata
-        }
-        for split, step in (("validation", "train"), ("test", "evaluate"))
-        if step in run.outputs
+        step.scores: {name: logged[name] for name in METRICS if name in logged}
+        for step in steps().values()
+        if step.scores
+        and step.name in run.outputs
+        and (logged := run.outputs[step.name]["metrics"].metadata) is not None
     }
     reports = sorted((run.folder / "reports").glob("*.html"))
     return {

@@ -31,10 +31,10 @@ def serve_in_docker(wanted: Wanted, port: int) -> int:
     Raises:
         Refusal: No Docker engine, the port is taken, or the server does not become ready.
     """
-    from tabpipe.compile.build_images import build_server
+    from tabpipe.compile.build_images import SERVER, build
 
     refuse_taken("127.0.0.1", port)
-    image = build_server().name
+    image = build([SERVER])[-1].name
     command, environment = container(wanted, port, image)
     server = subprocess.Popen(command, env=environment, start_new_session=True)  # Ctrl-C is for us
     try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-_CALLED = {"table": "raw"}
-"""Outputs that are known by another name among the artifacts."""
+_CALLED = {("download", "table"): "raw"}
+"""Outputs of steps that are known by another name among the artifacts."""
 _OF_STEP = ("report", "picture")
 """Outputs that several steps have, and that are named after their step."""
 
 
 def artifact_name(use_case: str, step: str, output: str) -> str:
     """The name of a step's output among the artifacts, for instance `iris.clean` or `iris.train_report`."""
-    return f"{use_case}.{f'{step}_{output}' if output in _OF_STEP else _CALLED.get(output, output)}"
+    return f"{use_case}.{f'{step}_{output}' if output in _OF_STEP else _CALLED.get((step, output), output)}"

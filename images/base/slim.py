@@ -1,12 +1,13 @@
-"""Makes the packages of the image small: `slim.py FOLDER`.
+"""Makes a folder of packages small: `slim.py FOLDER [FOLDER_OF_WHAT_THEY_IMPORT]`.
 
-What a server never imports goes: tests, sources of compiled modules, parts of large packages that are for other uses.
-Byte code is kept of what it does import, and of nothing else: that is a sixth of all there would be.
+What neither steps nor servers import goes: tests, sources of compiled modules, parts of large packages for other uses.
+Byte code is made of what they do import, and of nothing else: that is a sixth of all there would be.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import py_compile
 import shutil
 import struct
@@ -21,11 +22,8 @@ UNUSED = (
     "!botocore/data/sts",
     "!botocore/data/sso",
     "!botocore/data/sso-oidc",
-    "cryptography",
-    "databricks/sdk/service",
     "mlflow/assistant",
     "mlflow/server/js",
-    "mlflow/store/db_migrations",
     "numpy/_core/include",
     "onnxruntime/datasets",
     "onnxruntime/quantization",
@@ -37,9 +35,6 @@ UNUSED = (
     "pyarrow/libarrow_flight*",
     "pyarrow/libarrow_python_flight*",
     "pyarrow/src",
-    "sklearn/datasets/data",
-    "sklearn/datasets/descr",
-    "sklearn/datasets/images",
 )
 """What goes, by patterns; those with `!` stay."""
 FOLDERS = {"tests", "testing_data", "__pycache__"}
@@ -51,6 +46,7 @@ IMPORTED = (
     "botocore.auth",
     "cloudpickle",
     "httptools",
+    "kfp.dsl.executor_main",
     "mlflow",
     "mlflow.artifacts",
     "mlflow.models",
@@ -65,6 +61,9 @@ IMPORTED = (
     "orjson",
     "pandas",
     "prometheus_client",
+    "pyarrow.compute",
+    "pyarrow.csv",
+    "pyarrow.json",
     "pyarrow.parquet",
     "pydantic",
     "requests",
@@ -75,18 +74,25 @@ IMPORTED = (
     "sklearn.ensemble",
     "sklearn.feature_extraction.text",
     "sklearn.linear_model",
+    "sklearn.manifold",
+    "sklearn.model_selection",
     "sklearn.pipeline",
     "sklearn.preprocessing",
     "uvicorn.lifespan.on",
-    "uvicorn.protocols.http.httptools_impl",
+    "uvicorn.protocols.http.h11_impl",
     "uvloop",
     "yaml",
 )
-"""What is imported once here, so that the parts that went were not needed, and byte code is there for the start."""
+"""What is imported once here, as far as it is there: the parts that went were not needed, and byte code is made."""
 
 
-def slim(folder: Path) -> None:
-    """Removes what is not used from a folder of packages, and compiles what is."""
+def slim(folder: Path, others: list[str]) -> None:
+    """Removes what is not used from a folder of packages, and compiles what is.
+
+    Args:
+        folder: The packages.
+        others: Folders of packages that they import.
+    """
     kept = {path for pattern in UNUSED if pattern.startswith("!") for path in folder.glob(pattern[1:])}
     going = [path for pattern in UNUSED if not pattern.startswith("!") for path in folder.glob(pattern)]
     going += [path for path in folder.rglob("*") if path.name in FOLDERS and path.is_dir()]
@@ -102,9 +108,11 @@ def slim(folder: Path) -> None:
     for path in folder.rglob("*.so*"):
         _without_symbols(path)
     sys.dont_write_bytecode = True
-    sys.path.insert(0, str(folder))
+    sys.path[:0] = [str(folder), *others]
+    os.environ["_KFP_RUNTIME"] = "true"  # as in a step: kfp without its compiler, which would want more packages
     for name in IMPORTED:
-        importlib.import_module(name)
+        if any(folder.glob(f"{name.partition('.')[0]}*")):
+            importlib.import_module(name)
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         if file and file.endswith(".py") and Path(file).is_relative_to(folder):
@@ -140,4 +148,4 @@ def _without_symbols(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    slim(Path(sys.argv[1]))
+    slim(Path(sys.argv[1]), sys.argv[2:])
