@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tabpipe.engines import fork_client
+from tests.forked import Forked
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL = Path(os.environ.get("TABPIPE_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -35,14 +36,14 @@ def real_table(name):
 
 
 def command_line(*arguments, env=None, timeout):
-    """Runs a command of tabpipe in a process of its own."""
+    """Runs a command of tabpipe in a process of its own, a fork where that will do."""
     return ended([sys.executable, "-m", "tabpipe", *arguments], ROOT, {**os.environ, **(env or {})}, timeout)
 
 
 def ended(command, cwd, env, timeout):
     """Runs a command to its end. One that takes too long fails with where each of its processes was, and their logs."""
     began = time.time()
-    process = subprocess.Popen(
+    process = Forked(
         command,
         cwd=cwd,
         env={**env, "PYTHONFAULTHANDLER": "1"},  # SIGABRT makes a Python write its stack
