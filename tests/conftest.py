@@ -21,11 +21,27 @@ from tests.forked import Forked
 ROOT = Path(__file__).resolve().parent.parent
 REAL = Path(os.environ.get("TABPIPE_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
+RUNS = {"tabpipe", "mlflow", "minio"}
+"""Fixtures that run pipelines, or are servers of other projects."""
+
 forks = pytest.mark.skipif(not fork_client.available(), reason="steps are forked on Linux only")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what goes to the background deaf to Ctrl-C, and what a deaf process starts is deaf as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Marks the tests that use a run or a server of a fixture; lets files with such tests begin before the others.
+
+    A long file that begins last is waited for by one process, while the others have nothing to do.
+    """
+    for item in items:
+        if RUNS.intersection(item.fixturenames):
+            item.add_marker("run")
+    long = {item.path for item in items if item.get_closest_marker("run")}
+    items.sort(key=lambda item: (item.path.name != "test_docs.py", item.path not in long))
 
 
 def real_table(name):

@@ -16,6 +16,8 @@ import pytest
 from tests import forked
 from tests.conftest import ROOT, all_tracked, fruit, real_table
 
+pytestmark = pytest.mark.run
+
 ALL = {"download", "preprocess", "check_data", "segregate", "train", "evaluate", "promote"}
 
 

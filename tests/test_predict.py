@@ -18,6 +18,8 @@ from components.common.inference import load_predictor
 from tests import forked
 from tests.conftest import ROOT, command_line, real_table
 
+pytestmark = pytest.mark.run
+
 SIZES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 
 

@@ -18,6 +18,8 @@ from components.common.artifacts import digest_of
 from tests import forked
 from tests.conftest import FRUIT, ROOT, all_tracked, fruit
 
+pytestmark = pytest.mark.run
+
 OTHER_SEED = ('values["random_state"] = section.seed', 'values["random_state"] = section.seed + 1')
 """What the second commit changes: every model differs from then on."""
 

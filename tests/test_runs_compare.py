@@ -13,6 +13,8 @@ import yaml
 from tests import forked
 from tests.conftest import FRUIT, ROOT, all_tracked, fruit
 
+pytestmark = pytest.mark.run
+
 
 def call(home, *arguments):
     """Runs a command; its exit code, its JSON document if it printed one, and what it printed."""

@@ -18,6 +18,8 @@ from bench.serving.servers import free_port
 from tests.conftest import ROOT, command_line
 from tests.forked import Forked
 
+pytestmark = pytest.mark.run
+
 OTHERS = ("TABPIPE_ARTIFACTS", "MLFLOW_TRACKING_URI", "TABPIPE_SERVE_API_KEY")
 
 
