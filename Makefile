@@ -17,13 +17,15 @@ KFP_MANIFESTS ?=
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run
 TEST := $(VENV)/.test
+# A file's tests stay in one process, with the runs and servers that they share; the files with long ones come first.
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Byte code is compiled once, at set-up: without it every start would read the sources of 100 packages anew.
 export PYTHONDONTWRITEBYTECODE =
 export UV_PROJECT_ENVIRONMENT = $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run images compile cluster cluster-down install submit schedule schedules serve deploy undeploy ui test test-docker test-cluster lint bench bench-serving lock schema pictures clean
+.PHONY: help setup run images compile cluster cluster-down install submit schedule schedules serve deploy undeploy ui test test-fast test-docker test-cluster lint bench bench-serving lock schema pictures clean
 
 help:  ## Lists these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,7 +76,10 @@ ui: $(RUN)  ## Opens MLflow on the tracked runs: make ui PORT=5000
 	@$(BIN)/python -m tabpipe ui --port $(PORT)
 
 test: $(TEST)  ## Runs the tests: make test ARGS="-k train"
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+test-fast: $(TEST)  ## Runs those that need no whole run of a pipeline and no server of their own
+	@$(BIN)/python -m pytest $(PARALLEL) -m 'not cluster and not docker and not run' $(ARGS)
 
 test-docker: $(TEST)  ## Runs the tests that need a Docker engine; builds the images first
 	@$(BIN)/python -m pytest -m docker $(ARGS)

@@ -16,15 +16,32 @@ import pytest
 import yaml
 
 from tabpipe.engines import fork_client
+from tests.forked import Forked
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL = Path(os.environ.get("TABPIPE_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+RUNS = {"tabpipe", "mlflow", "minio"}
+"""Fixtures that run pipelines, or are servers of other projects."""
 
 forks = pytest.mark.skipif(not fork_client.available(), reason="steps are forked on Linux only")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what goes to the background deaf to Ctrl-C, and what a deaf process starts is deaf as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Marks the tests that use a run or a server of a fixture; lets files with such tests begin before the others.
+
+    A long file that begins last is waited for by one process, while the others have nothing to do.
+    """
+    for item in items:
+        if RUNS.intersection(item.fixturenames):
+            item.add_marker("run")
+    long = {item.path for item in items if item.get_closest_marker("run")}
+    items.sort(key=lambda item: (item.path.name != "test_docs.py", item.path not in long))
 
 
 def real_table(name):
@@ -35,14 +52,14 @@ def real_table(name):
 
 
 def command_line(*arguments, env=None, timeout):
-    """Runs a command of tabpipe in a process of its own."""
+    """Runs a command of tabpipe in a process of its own, a fork where that will do."""
     return ended([sys.executable, "-m", "tabpipe", *arguments], ROOT, {**os.environ, **(env or {})}, timeout)
 
 
 def ended(command, cwd, env, timeout):
     """Runs a command to its end. One that takes too long fails with where each of its processes was, and their logs."""
     began = time.time()
-    process = subprocess.Popen(
+    process = Forked(
         command,
         cwd=cwd,
         env={**env, "PYTHONFAULTHANDLER": "1"},  # SIGABRT makes a Python write its stack

@@ -14,6 +14,8 @@ from bench.serving.load import ask, predictions
 from bench.serving.servers import free_port, serving
 from tests.conftest import ROOT, command_line
 
+pytestmark = pytest.mark.run
+
 COLUMNS = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 
 

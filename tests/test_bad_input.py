@@ -17,6 +17,8 @@ import pytest
 
 from tests.conftest import ROOT, below, fruit, gone
 
+pytestmark = pytest.mark.run
+
 STEPS = ["download", "preprocess", "check_data", "segregate", "train", "evaluate", "promote"]
 
 

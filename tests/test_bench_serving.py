@@ -130,6 +130,7 @@ def test_rows_that_get_different_predictions_are_told():
     assert "row 1" in agreement.differences[0]
 
 
+@pytest.mark.run
 def test_a_small_run_ends_with_the_document(tmp_path):
     small = ["train.n_estimators=5", "train.max_depth=5", "promote.thresholds={}"]
     quick = ["--rounds", "1", "--seconds", "0.2", "--source", "sample://music_genres"]

@@ -207,6 +207,7 @@ def test_an_answer_in_frames_that_are_encoded_one_by_one_is_read():
     assert flags == 0x80 and trailers.startswith(b"grpc-status")
 
 
+@pytest.mark.run
 def test_a_pinned_release_is_submitted_by_its_own_code(tmp_path):
     environment = {"KUBECONFIG": str(tmp_path / "none"), "TABPIPE_HOME": str(tmp_path / "home")}
     done = command_line("submit", "--at", "HEAD", "iris", "--no-wait", env=environment, timeout=120)

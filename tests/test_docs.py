@@ -37,6 +37,7 @@ def checkout(tmp_path_factory):
     return copy
 
 
+@pytest.mark.run
 @pytest.mark.timeout(900)  # a page may have twenty commands
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_documented_commands_run(checkout, page):

@@ -13,6 +13,8 @@ import pytest
 
 from tests.conftest import ROOT, below, forks, fruit, gone, tracked
 
+pytestmark = pytest.mark.run
+
 
 def test_outputs_that_do_not_belong_together_are_not_mixed(tabpipe, fruit_case):
     case = fruit_case()

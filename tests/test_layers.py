@@ -51,3 +51,8 @@ def test_pipeline_imports_kfp_and_the_interfaces_of_steps_only():
         elif isinstance(node, ast.ImportFrom):
             imported.add(node.module)
     assert imported <= {"kfp"} | {f"components.{step}.component" for step in STEPS}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_each_step_has_tests_of_its_own(step):
+    assert list((ROOT / "components" / step / "tests").glob("test_*.py"))

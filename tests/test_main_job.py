@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.conftest import ROOT, all_tracked, fruit, real_table
+
+pytestmark = pytest.mark.run
 
 ALL = {"download", "preprocess", "check_data", "segregate", "train", "evaluate", "promote"}
 
@@ -66,7 +69,7 @@ def test_a_table_that_no_config_knows_runs_with_a_drafted_yaml(tabpipe, tmp_path
     frame = bunch.frame.rename(columns={"target": target})
     frame.to_csv(tmp_path / f"{name}.csv", index=False)
     command = [sys.executable, "-m", "tabpipe", "init", str(tmp_path / f"{name}.csv"), "--target", target]
-    drafted = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    drafted = forked.run(command, cwd=ROOT).stdout
     (tmp_path / f"{name}.yaml").write_text(drafted)
     result = tabpipe(tmp_path / f"{name}.yaml")
     assert result.code == 0, result.err

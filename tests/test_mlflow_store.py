@@ -4,8 +4,6 @@ import sqlite3
 import sys
 
 import pytest
-from mlflow import MlflowClient
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from tabpipe.tracking import mlflow_store
 
@@ -31,6 +29,8 @@ def contents(file):
 
 
 def test_a_copied_store_is_what_mlflow_builds(home, tmp_path):
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
     mlflow_store.ensure_store()
     assert list((tmp_path / "environment").rglob("mlflow-*.db"))
     built = tmp_path / "built.db"
@@ -39,6 +39,8 @@ def test_a_copied_store_is_what_mlflow_builds(home, tmp_path):
 
 
 def test_two_homes_share_nothing(home, tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+
     mlflow_store.ensure_store()
     first = MlflowClient(mlflow_store.tracking_uri())
     first.create_run(first.create_experiment("theirs"))
@@ -52,6 +54,8 @@ def test_two_homes_share_nothing(home, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("where", ["no environment of its own", "cannot be written"])
 def test_without_a_place_for_the_empty_one_a_store_is_built_all_the_same(home, tmp_path, monkeypatch, where):
+    from mlflow import MlflowClient
+
     if where == "cannot be written":
         (tmp_path / "environment").write_text("a file where a folder should be")
     else:

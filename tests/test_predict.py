@@ -16,7 +16,10 @@ from components.common.base.errors import Refusal
 from components.common.batch import Wanted, open_table, predict_table
 from components.common.inference import load_predictor
 from tabpipe.serving.model_folder import find_model
+from tests import forked
 from tests.conftest import ROOT, command_line, real_table
+
+pytestmark = pytest.mark.run
 
 SIZES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 
@@ -40,12 +43,10 @@ def command(home):
     """Runs `tabpipe predict` of the champion of iris, or what is named instead."""
 
     def run(*arguments, model="iris", stdin=None):
-        done = subprocess.run(
+        done = forked.run(
             [sys.executable, "-m", "tabpipe", "predict", "--model", model, *map(str, arguments)],
             cwd=ROOT,
             env={**os.environ, "TABPIPE_HOME": str(home)},
-            capture_output=True,
-            text=True,
             input=stdin,
             timeout=250,
         )

@@ -12,6 +12,8 @@ from components.common.config import PromoteArgument
 from components.promote.compare import compare
 from tests.conftest import ROOT, command_line
 
+pytestmark = pytest.mark.run
+
 MUSIC = ROOT.parent / "shared" / "data" / "genres_mod.parquet"
 
 

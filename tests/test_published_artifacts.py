@@ -6,6 +6,8 @@ from components.common.artifacts import open_store
 from components.common.artifacts.lineage import lineage
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.run
+
 NAMES = ["accepted", "check_data_report", "clean", "evaluate_report", "model", "promote_report", "raw", "test", "train"]
 NAMES += ["train_report"]
 

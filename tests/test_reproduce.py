@@ -18,7 +18,10 @@ from components.common.artifacts import digest_of
 from components.common.base.errors import Refusal
 from tabpipe.runs.download_run import bring
 from tabpipe.runs.find import Kept
+from tests import forked
 from tests.conftest import FRUIT, ROOT, all_tracked, fruit
+
+pytestmark = pytest.mark.run
 
 OTHER_SEED = ('values["random_state"] = section.seed', 'values["random_state"] = section.seed + 1')
 """What the second commit changes: every model differs from then on."""
@@ -44,7 +47,7 @@ def call(project, home, *arguments, cwd=None):
     if cwd:
         environment["PYTHONPATH"] = str(project)
     command = [sys.executable, "-m", "tabpipe", *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd or project, env=environment, capture_output=True, text=True, timeout=240)
+    done = forked.run(command, cwd=cwd or project, env=environment, timeout=240)
     document = json.loads(done.stdout) if done.stdout.startswith("{") else None
     return SimpleNamespace(code=done.returncode, document=document, out=done.stdout, err=done.stderr)
 

@@ -4,21 +4,23 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from tests import forked
 from tests.conftest import FRUIT, ROOT, all_tracked, fruit
+
+pytestmark = pytest.mark.run
 
 
 def call(home, *arguments):
     """Runs a command; its exit code, its JSON document if it printed one, and what it printed."""
     command = [sys.executable, "-m", "tabpipe", *map(str, arguments)]
     environment = {**os.environ, "TABPIPE_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+    done = forked.run(command, cwd=ROOT, env=environment, timeout=240)
     document = json.loads(done.stdout) if done.stdout[:1] in ("{", "[") else None
     return SimpleNamespace(code=done.returncode, document=document, out=done.stdout, err=done.stderr)
 

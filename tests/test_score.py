@@ -166,6 +166,7 @@ def _signals():
         signal.signal(number, handler)
 
 
+@pytest.mark.run
 def test_a_run_scores_a_table_and_is_cached_until_the_champion_moves(tmp_path):
     env = {"TABPIPE_HOME": str(tmp_path / "home"), "PYTHONDONTWRITEBYTECODE": "1"}
 

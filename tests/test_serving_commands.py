@@ -16,6 +16,9 @@ import requests
 
 from bench.serving.servers import free_port
 from tests.conftest import ROOT, command_line
+from tests.forked import Forked
+
+pytestmark = pytest.mark.run
 
 OTHERS = ("TABPIPE_ARTIFACTS", "MLFLOW_TRACKING_URI", "TABPIPE_SERVE_API_KEY")
 
@@ -36,7 +39,7 @@ class Serving:
         self.port = free_port()
         environment = {key: value for key, value in os.environ.items() if key not in OTHERS}
         self.errors = (home / "serve.err").open("w+")
-        self.process = subprocess.Popen(
+        self.process = Forked(
             [sys.executable, "-m", "tabpipe", "serve", "iris", "--port", str(self.port), *arguments],
             cwd=ROOT,
             env={**environment, "TABPIPE_HOME": str(home), **(env or {})},

@@ -13,6 +13,8 @@ import pytest
 
 from tests.conftest import ROOT, command_line, real_table
 
+pytestmark = pytest.mark.run
+
 TABLES = {
     "music_genres": ("genres_mod.parquet", "classification", 12_593),
     "nyc_rentals": ("nyc_airbnb_sample1.csv", "regression", 5_701),

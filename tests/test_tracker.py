@@ -4,7 +4,6 @@ import json
 import time
 
 import pytest
-from mlflow import MlflowClient
 
 from tabpipe.runs import train_run
 from tabpipe.tracking import spool, tracker
@@ -51,6 +50,8 @@ def ended_run(tmp_path, monkeypatch):
 def test_a_tracker_that_is_stopped_in_the_midst_leaves_nothing_doubled_or_open(
     ended_run, tmp_path, monkeypatch, call, after
 ):
+    from mlflow import MlflowClient
+
     calls, whole = [], getattr(MlflowClient, call)
 
     def stopped(*arguments, **options):

@@ -4,7 +4,6 @@ import json
 
 import pandas as pd
 import pytest
-from kfp import dsl
 
 from components.check_data.component import check_data
 from components.common.base.files import file_digest
@@ -18,6 +17,9 @@ SECTION = {"target": "y", "task": "classification", "kinds": {"x": "numerical", 
 @pytest.fixture
 def call(tmp_path, monkeypatch):
     """Calls the component's function on a table; returns its artifacts and the record it left."""
+
+    from kfp import dsl
+
     monkeypatch.setenv("TABPIPE_TRACKING_SPOOL", str(tmp_path / "record.json"))
 
     def run(table):

@@ -7,7 +7,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from kfp import dsl
 
 from components.common.sources import resolve
 from components.common.storage.progress import in_words
@@ -19,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture
 def step(tmp_path, monkeypatch):
     """Runs the component's own function."""
+
+    from kfp import dsl
 
     def run(source, checksum="", store=None, **section):
         for name in ("MLFLOW_TRACKING_URI", "TABPIPE_STORE"):

@@ -1,12 +1,8 @@
 import json
 
-import mlflow.sklearn
 import numpy as np
 import pandas as pd
 import pytest
-from kfp import dsl
-from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, Schema
 from sklearn import metrics
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -63,6 +59,10 @@ def pipelines():
 @pytest.fixture
 def written(tmp_path, pipelines):
     """A saved model and a test split; returns their paths and that of the report."""
+
+    import mlflow.sklearn
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
 
     def write(task, change=lambda table: table):
         inputs = Schema([ColSpec("double", "size"), ColSpec("double", "rooms", required=False)])
@@ -206,6 +206,9 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path):
 @pytest.fixture
 def call(tmp_path, monkeypatch):
     """Calls the component's function; returns its exit code, its artifacts and the record that it left."""
+
+    from kfp import dsl
+
     monkeypatch.setenv("TABPIPE_TRACKING_SPOOL", str(tmp_path / "record.json"))
 
     def run(section):

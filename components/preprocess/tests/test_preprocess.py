@@ -9,7 +9,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from kfp import dsl
 
 from components.common.base.errors import Refusal
 from components.common.tables.parquet import read_table
@@ -355,6 +354,8 @@ def test_the_music_is_cleaned_as_by_a_plain_script(clean):
 
 
 def test_the_step_reports_its_counts_and_names_the_source(tmp_path, monkeypatch, capsys):
+    from kfp import dsl
+
     pq.write_table(pa.table({"a": [1, 1, 20], "odd (name)": ["x", "x", None]}), tmp_path / "raw")
     monkeypatch.setenv("TABPIPE_TRACKING_SPOOL", str(tmp_path / "spool"))
     table = dsl.Dataset(name="table", uri=str(tmp_path / "raw"), metadata={"source": "here/t.csv"})

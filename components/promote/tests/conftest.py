@@ -1,9 +1,6 @@
-import mlflow.sklearn
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, Schema
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
@@ -35,6 +32,11 @@ def houses(rows=600, seed=0, north_off=False):
 @pytest.fixture(scope="session")
 def saved(tmp_path_factory):
     """Trains and saves a model with MLflow's signature; returns its folder. Equal arguments give the same folder."""
+
+    import mlflow.sklearn
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
     known = {}
 
     def save(task="classification", columns=("size",), depth=8, rows=600, kinds=None, seed=0, change=lambda t: t):

@@ -1,12 +1,8 @@
 import shutil
 
-import mlflow.sklearn
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow.models import ModelSignature, infer_signature
-from mlflow.types import ColSpec, Schema
-from mlflow.types.schema import AnyType
 from sklearn import metrics
 
 from components.common.base.errors import Refusal
@@ -16,6 +12,8 @@ from components.promote.signatures import differences
 
 
 def test_both_models_are_scored_on_the_same_rows(section, saved, test_rows):
+    import mlflow.sklearn
+
     good, poor = saved(), saved(depth=1)
     found = compare(section(metric="accuracy"), good, poor, test_rows, [])
     for one, path in ((found.candidate, good), (found.champion, poor)):
@@ -43,6 +41,8 @@ def test_the_first_model_stands_alone(section, saved, test_rows):
 
 
 def test_rows_that_the_champion_was_trained_on_are_left_out_for_both(section, saved, test_rows):
+    import mlflow.sklearn
+
     seen = [test_rows.iloc[:120].sample(frac=1, random_state=0), test_rows.iloc[100:200]]
     found = compare(section(metric="accuracy"), saved(), saved(depth=1), test_rows, seen)
     assert (found.rows, found.left_out) == (300, 200)
@@ -66,6 +66,8 @@ def test_too_few_untouched_rows_are_no_comparison(section, saved, test_rows, row
 
 
 def test_slices_that_lose_most_stand_first(section, saved, make_houses):
+    import mlflow.sklearn
+
     test = make_houses(500, seed=1, north_off=True)
     found = compare(section(), saved(), saved(columns=("rooms",)), test.fillna({"rooms": 3}), [])
     lost = [one.lost for one in found.slices]
@@ -134,6 +136,8 @@ def test_a_candidate_that_cannot_be_scored_is_refused(section, saved, test_rows,
 
 
 def test_a_candidate_without_a_signature_is_refused(section, saved, test_rows, tmp_path):
+    import mlflow.sklearn
+
     model = mlflow.sklearn.load_model(saved())
     mlflow.sklearn.save_model(
         model, str(tmp_path / "m"), pip_requirements=[], skops_trusted_types=[], serialization_format="cloudpickle"
@@ -143,6 +147,10 @@ def test_a_candidate_without_a_signature_is_refused(section, saved, test_rows, t
 
 
 def test_two_signatures_are_told_apart_in_words():
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+    from mlflow.types.schema import AnyType
+
     def signature(answer, *columns):
         return ModelSignature(
             Schema([ColSpec(*one[:2], required=len(one) < 3) for one in columns]), Schema([ColSpec(answer)])
@@ -164,6 +172,8 @@ def test_two_signatures_are_told_apart_in_words():
 
 
 def test_the_order_of_columns_is_no_difference():
+    from mlflow.models import infer_signature
+
     one, other = (infer_signature(pd.DataFrame({n: [1.5] for n in names}), np.array([1.5])) for names in ("ab", "ba"))
     assert differences(one, other, None, None) == []
 

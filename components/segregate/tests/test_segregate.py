@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from kfp import dsl
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 from components.common.base.errors import Refusal
@@ -209,6 +208,8 @@ def test_strata_beside_time_have_no_effect_and_that_is_said(split, capsys):
 
 
 def test_the_step_stamps_its_three_tables(tmp_path, monkeypatch):
+    from kfp import dsl
+
     write_table(frame(), tmp_path / "accepted")
     monkeypatch.setenv("TABPIPE_TRACKING_SPOOL", str(tmp_path / "spool"))
     parts = {name: dsl.Dataset(name=name, uri=str(tmp_path / name)) for name in SPLITS}

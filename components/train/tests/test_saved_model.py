@@ -6,13 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mlflow.pyfunc
-import mlflow.sklearn
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow.models import Model
-from mlflow.utils.proto_json_utils import dataframe_from_parsed_json
 from sklearn.pipeline import Pipeline
 
 from components.common.artifacts import digest_of
@@ -78,6 +74,10 @@ def folder(trained, table, tmp_path_factory):
 
 def answered(folder, request):
     """What a server does with a request: read it by the signature, then ask."""
+
+    import mlflow.pyfunc
+    from mlflow.utils.proto_json_utils import dataframe_from_parsed_json
+
     model = mlflow.pyfunc.load_model(str(folder))
     ((orient, rows),) = json.loads(request).items()
     orient = orient.removeprefix("dataframe_")
@@ -110,11 +110,15 @@ def test_it_names_no_file_of_the_machine(folder):
 
 
 def test_the_loaded_model_answers_as_the_trained_one(folder, trained, held_out):
+    import mlflow.sklearn
+
     found = ask(mlflow.sklearn.load_model(str(folder)), held_out)
     np.testing.assert_array_equal(found.probabilities, trained.answers.probabilities)
 
 
 def test_it_has_a_signature_an_example_and_exact_requirements(folder, trained, table):
+    from mlflow.models import Model
+
     described = Model.load(str(folder))
     inputs = {column.name: (str(column.type), column.required) for column in described.signature.inputs}
     assert inputs == {
@@ -174,6 +178,9 @@ def test_requests_as_json(folder, change, accepted):
 
 
 def test_a_regressor_answers_numbers(table, held_out, make_section, tmp_path):
+    import mlflow.pyfunc
+    from mlflow.models import Model
+
     trained = train(make_section("regression"), table, held_out)
     saved(trained, table, tmp_path / "model", "regression")
     model = mlflow.pyfunc.load_model(str(tmp_path / "model"))

@@ -3,7 +3,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from kfp import dsl
 
 from components.common.base.errors import Refusal
 from components.common.tables.parquet import write_table
@@ -117,6 +116,9 @@ def test_a_constant_number_is_refused_as_a_target(make_section, table, held_out)
 @pytest.fixture
 def call(tmp_path, written, monkeypatch):
     """Calls the component's function; returns its exit code, its artifacts and the record that it left."""
+
+    from kfp import dsl
+
     monkeypatch.setenv("TABPIPE_TRACKING_SPOOL", str(tmp_path / "record.json"))
 
     def run(section):

@@ -3,7 +3,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from kfp import dsl
 from sklearn.datasets import load_iris
 
 from components.common.base.errors import Refusal
@@ -84,6 +83,8 @@ def test_what_cannot_be_drawn_is_refused(change, section, problem):
 
 
 def test_the_step_leaves_a_picture_coloured_by_a_number(tmp_path, monkeypatch):
+    from kfp import dsl
+
     monkeypatch.setenv("TABPIPE_TRACKING_SPOOL", str(tmp_path / "record.json"))
     table = iris().rename(columns={"petal width (cm)": "width"})
     write_table(table, tmp_path / "table")

@@ -22,6 +22,7 @@ def settings(trained):
     return settings_of({"TABPIPE_SERVE_MODEL": str(tree_model(trained)), "TABPIPE_SERVE_NAME": "trees"})
 
 
+@pytest.mark.run
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
 @pytest.mark.parametrize("key", ["", "a-key-of-the-test"], ids=["open", "locked"])
 def test_commands_of_the_docs_page_work(trained, tmp_path, key):

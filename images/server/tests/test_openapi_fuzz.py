@@ -7,6 +7,8 @@ import pytest
 
 from images.server.tests.tree_models import asked, server, tree_model
 
+pytestmark = pytest.mark.run
+
 pytest.importorskip("schemathesis")
 
 # A request may fit the schema and still be refused, for instance for rows of different lengths, which JSON Schema

@@ -6,6 +6,8 @@ import pytest
 from images.server.tests.chromium import browser
 from images.server.tests.tree_models import asked, server, tree_model
 
+pytestmark = pytest.mark.run
+
 KEY = "a-key-of-the-test"
 ENTER, DOWN, ESCAPE = ("Enter", 13, "\r"), ("ArrowDown", 40), ("Escape", 27)
 ALERT = "document.querySelector('[role=alert]') !== null"

@@ -12,6 +12,8 @@ import pytest
 from images.server.tests.registries import until
 from images.server.tests.running import ROOT, ROW, answer_of, request, running
 
+pytestmark = pytest.mark.run
+
 GOOD = request({"dataframe_records": [ROW]})
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from images.server.tests.running import ROW, answer_of, request, running
 
+pytestmark = pytest.mark.run
+
 GOOD = {"dataframe_records": [ROW]}
 
 

@@ -7,9 +7,12 @@ import threading
 import time
 
 import psutil
+import pytest
 
 from images.server.tests import registries
 from images.server.tests.running import ROW, answer_of, request, running
+
+pytestmark = pytest.mark.run
 
 trained_models = registries.trained_models
 ROUNDS = 8

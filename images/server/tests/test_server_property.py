@@ -17,6 +17,8 @@ from components.common.inference.saved_model import load
 from components.common.inference.sklearn_predict import ask
 from images.server.tests.running import answer_of, request, running
 
+pytestmark = pytest.mark.run
+
 KINDS = {
     "girth": "numerical",
     "height": "numerical",

@@ -11,6 +11,8 @@ from components.common.registry import model_name, promote, rollback, standing
 from images.server.tests import registries
 from images.server.tests.running import ROW, answer_of, request, running
 
+pytestmark = pytest.mark.run
+
 until = registries.until
 mlflow_server, named_registry, trained_models = (
     registries.mlflow_server,
