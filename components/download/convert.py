@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal
-from components.common.base.files import written_whole
 from components.common.config import DownloadArgument
+from components.common.inference.arrow_values import of_kind
 from components.common.inference.coerce import ABSENT
+from components.common.inference.values import NotOfKind, text_of
 from components.common.tables.chunk import Chunk
+from components.common.tables.parquet import write_widening
 from components.common.tables.reader import Progress, Source, open_table
-from components.common.tables.table import Table
-from components.download.numbers import Type, number_column, text_column
 
 if TYPE_CHECKING:
-    pass
+    import pyarrow as pa
 
 GROUP_BYTES = 16 << 20
 """Size in memory of the groups of rows that are converted and written at once."""
@@ -56,56 +54,39 @@ def convert(
     Raises:
         Refusal: It is no table, or has no rows.
     """
-    types: dict[str, Type | None] = {}
-    left_out: set[str] = set()
+    form, left_out = "", set()
 
-    def once() -> str:
-        with (
-            written_whole(path) as beside,
-            open_table(
-                source, section, name=name, where=where, strict=True, declared=section.kinds, progress=progress
-            ) as table,
-        ):
-            _write(table, section, beside, types, left_out)
-            return table.form
+    def parts() -> Iterator[pa.Table]:
+        nonlocal form
+        with open_table(
+            source, section, name=name, where=where, strict=True, declared=section.kinds, progress=progress
+        ) as table:
+            form, begun = table.form, False
+            for group in _groups(table.chunks):
+                if found := set(table.left_out) - left_out:
+                    left_out.update(found)
+                    if begun:
+                        raise _Again
+                begun = True
+                yield _columns(group, section, left_out)
 
-    try:
-        return once()
-    except _Again:
-        return once()
-
-
-class _Again(Exception):
-    """Rows were written before a later row needed a wider type."""
-
-
-def _write(
-    table: Table, section: DownloadArgument, path: Path, types: dict[str, Type | None], left_out: set[str]
-) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema, rows, again = None, 0, False
-    with ExitStack() as stack:
-        for group in _groups(table.chunks):
-            left_out |= set(table.left_out)
-            found = pa.table(_columns(group, section, types, left_out))
-            if schema is None:
-                schema = found.schema
-                writer = stack.enter_context(pq.ParquetWriter(path, schema, compression="zstd"))
-            again = again or found.schema != schema
-            if not again:
-                writer.write_table(found)
-            rows += found.num_rows
-    if not rows:
-        raise Refusal(
+    def empty() -> Refusal:
+        return Refusal(
             "the table has no column that is read" if left_out else "the table has no rows",
-            where=table.where,
+            where=where or str(source),
             value=", ".join(sorted(left_out)) or None,
             rule="columns of lists and records are left out" if left_out else "at least one row below the header",
         )
-    if again:
-        raise _Again
+
+    try:
+        write_widening(parts, path, empty)
+    except _Again:
+        write_widening(parts, path, empty)
+    return form
+
+
+class _Again(Exception):
+    """A column that was written turned out to hold lists or records."""
 
 
 def _groups(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
@@ -126,26 +107,34 @@ def _size(column: Any) -> int:
     return len(column) * _VALUE_BYTES if isinstance(column, list) else column.nbytes
 
 
-def _columns(
-    group: list[Chunk], section: DownloadArgument, types: dict[str, Type | None], left_out: set[str]
-) -> dict[str, Any]:
-    """The columns of a group; `types` learns what its values need."""
+def _columns(group: list[Chunk], section: DownloadArgument, left_out: set[str]) -> pa.Table:
     import pyarrow as pa
 
     found: dict[str, Any] = {}
-    for name in dict.fromkeys([*types, *(name for chunk in group for name in chunk.columns)]):
+    for name in dict.fromkeys(name for chunk in group for name in chunk.columns):
         if name in left_out:
             continue
-        parts = [chunk.columns.get(name) for chunk in group]
-        if any(isinstance(part, pa.Array) for part in parts):
-            values: Any = pa.chunked_array(parts)
-        else:
-            absent = ([ABSENT] * chunk.rows if part is None else part for part, chunk in zip(parts, group, strict=True))
-            values = list(chain.from_iterable(absent))
-        if not isinstance(values, list) and not group[0].texts:
-            found[name] = values  # of parquet or Arrow
-        elif section.kinds.get(name) == "numerical":
-            types[name], found[name] = number_column(values, types.get(name), section.way(name))
-        else:
-            types[name], found[name] = "text", text_column(values)
-    return found
+        parts = [chunk.columns.get(name, [ABSENT] * chunk.rows) for chunk in group]
+        typed = isinstance(parts[0], pa.Array) and not group[0].texts  # of parquet or Arrow
+        numerical = section.kinds.get(name) == "numerical" and not typed
+        values = pa.chunked_array([_texts(part) for part in parts]).combine_chunks()
+        if numerical and not (column := of_kind(values, "numerical", section.way(name))).faults:
+            values = column.values
+        found[name] = values
+    return pa.table(found)
+
+
+def _texts(values: Any) -> pa.Array:
+    """An Arrow array as it is; JSON's values as texts, numbers and booleans as `text_of` writes them."""
+    import pyarrow as pa
+
+    return pa.array(map(_text, values), pa.string()) if isinstance(values, list) else values
+
+
+def _text(value: Any) -> str | None:
+    if value is None or value is ABSENT or value != value:
+        return None
+    try:
+        return value if isinstance(value, str) else text_of(value)
+    except NotOfKind:
+        return str(value)

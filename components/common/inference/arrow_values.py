@@ -77,7 +77,7 @@ def _without_marks(values: pa.Array, way: Mapping[str, Any]) -> pa.Array:
     if not marks or values.null_count == len(values):
         return values
     texts = pc.utf8_trim_whitespace(values) if pa.types.is_string(values.type) else values
-    found = pc.is_in(_texts(texts, way).values, pa.array(sorted(marks), pa.string()))
+    found = pc.is_in(_texts(texts, {**way, "missing": []}).values, pa.array(sorted(marks), pa.string()))
     return pc.if_else(found, pa.scalar(None, values.type), values)
 
 
@@ -123,12 +123,12 @@ def _numbers(values: pa.Array, way: Mapping[str, Any]) -> Column:
         return _by_distinct(values, "numerical", way, pa.float64())
     if way.keys() <= {"missing"}:
         bare = pc.utf8_trim_whitespace(values)
-        try:
-            numbers = pc.cast(pc.if_else(pc.equal(bare, ""), None, bare), pa.float64())
-        except pa.ArrowInvalid:
-            pass
-        else:
-            return Column(_whole(bare, pc.if_else(pc.is_nan(numbers), None, numbers)))
+        numbers = _cast(pc.if_else(pc.equal(bare, ""), None, bare), pa.float64())
+        if numbers is not None:
+            numbers = pc.if_else(pc.is_nan(numbers), None, numbers)
+            # Digits of a whole number may be more than a float keeps, so the texts are asked again.
+            whole = _cast(pc.if_else(numbers.is_null(), None, pc.utf8_ltrim(bare, "+")), pa.int64())
+            return Column(numbers if whole is None else whole)
     found = _by_distinct(values, "numerical", way, pa.float64())
     mark = "%" if way.get("percent") else way.get("decimal") or "."
     plain = not pc.any(pc.match_substring(values, mark)).as_py()
@@ -136,15 +136,16 @@ def _numbers(values: pa.Array, way: Mapping[str, Any]) -> Column:
     return Column(found.values.cast(pa.int64(), safe=False), found.faults) if plain and wholes else found
 
 
-def _whole(texts: pa.Array, numbers: pa.Array) -> pa.Array:
-    """Numbers as int64 where all are written as whole numbers that it holds."""
+def _cast(texts: pa.Array, to: pa.DataType) -> pa.Array | None:
+    """Texts as numbers; None where one is none."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     try:
-        return pc.cast(pc.if_else(numbers.is_null(), None, pc.utf8_ltrim(texts, "+")), pa.int64())
+        pc.cast(texts.slice(0, 100), to)  # a few first: Arrow words a message for each value that does not fit
+        return pc.cast(texts, to)
     except pa.ArrowInvalid:
-        return numbers
+        return None
 
 
 def _rounded(values: pa.Array) -> int:

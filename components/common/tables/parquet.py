@@ -128,7 +128,8 @@ def write_widening(
 ) -> None:
     """Writes a table part by part as parquet, whole or not at all, each column of the widest type that a part has.
 
-    Where a type gets wider after something was written, all is made once more. int64 widens to float64, both to string.
+    Where a type gets wider or a column appears after something was written, all is made once more. int64 widens to
+    float64, all else to string.
 
     Args:
         parts: Makes the parts, from the first one each time it is called.
@@ -152,14 +153,18 @@ def _write_parts(
     try:
         for part in parts:
             rows += part.num_rows
-            for name, of in zip(part.column_names, part.schema.types, strict=True):
-                wider = _wider(types.get(name, of), of)
-                widened = widened or (writer is not None and wider != types[name])
+            found = dict(zip(part.column_names, part.columns, strict=True))
+            for name, column in found.items():
+                wider = _wider(types.get(name, column.type), column.type)
+                widened = widened or (writer is not None and wider != types.get(name))
                 types[name] = wider
             if part.num_rows and not widened:
-                schema = pa.schema([(name, types[name]) for name in part.column_names])
+                schema = pa.schema(types)
+                columns = [
+                    found[name].cast(of) if name in found else pa.nulls(part.num_rows, of) for name, of in types.items()
+                ]
                 writer = writer or pq.ParquetWriter(beside, schema, compression="zstd", store_schema=True)
-                writer.write_table(part.cast(schema).combine_chunks())
+                writer.write_table(pa.table(columns, schema=schema).combine_chunks())
     finally:
         if writer is not None:
             writer.close()
