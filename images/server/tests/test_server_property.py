@@ -268,8 +268,8 @@ def test_a_csv_is_answered_as_the_same_values_in_json_are(asking, rows):
                 assert KINDS[column] in ("numerical", "date")
                 assert rows[fault["row"]][column] not in (None, "")
         return
-    # An empty text is a missing value to a CSV, and so are NA, null and the like; categories are compared where they are
-    # written as texts are.
+    # An empty text, NA and the like are missing values to a CSV; categories are compared where they are written as
+    # texts are.
     same = [{name: None if value in MISSING else value for name, value in row.items()} for row in rows]
     assume(all(isinstance(row[name], (str, type(None))) for row in same for name in NAMES if name not in NAMES[:2]))
     assume(not any(isinstance(row[name], str) for row in same for name in NAMES[:2]))
