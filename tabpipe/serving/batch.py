@@ -51,7 +51,6 @@ def predict(options: argparse.Namespace) -> int:
             tally = predict_table(
                 predictor, table, options.out, wanted, rejects=rejects, form=form, progress=progress.told
             )
-            left_out = sorted(table.left_out)
     except TooManyRefused as refusal:
         progress.over()
         error(str(refusal))
@@ -67,7 +66,7 @@ def predict(options: argparse.Namespace) -> int:
         raise Refusal(message) from None
     finally:
         progress.over()
-    _tell(options, model, tally, rejects, time.monotonic() - started, predictor, left_out)
+    _tell(options, model, tally, rejects, time.monotonic() - started, predictor)
     return 0
 
 
@@ -119,13 +118,7 @@ class _Progress:
 
 
 def _tell(
-    options: argparse.Namespace,
-    model: LocalModel,
-    tally: Tally,
-    rejects: str | None,
-    seconds: float,
-    predictor: Any,
-    left_out: list[str],
+    options: argparse.Namespace, model: LocalModel, tally: Tally, rejects: str | None, seconds: float, predictor: Any
 ) -> None:
     """Says what came of it: on stdout, or on stderr where stdout holds predictions."""
     reasons = tally.reasons.most_common()
@@ -138,7 +131,6 @@ def _tell(
             "out": options.out,
             "rejects": rejects if tally.refused and rejects else None,
             "seconds": round(seconds, 3),
-            **({"left_out": left_out} if left_out else {}),
             **tally.document(predictor.complete),
         }
         print(json.dumps(document, ensure_ascii=False), file=sys.stderr if options.out == STREAM else sys.stdout)
@@ -155,8 +147,6 @@ def _tell(
         print(f"  {name}: {count:,} missing values; training had none", file=out)
     for name, row in tally.dropped.items():
         print(f"  {name}: first there in row {row:,}, and not in the output", file=out)
-    for name in left_out:
-        print(f"  {name}: lists or records, which are not in the output", file=out)
     if tally.refused:
         where = f": {rejects}" if rejects else ""
         share = percentage(tally.refused, tally.rows)

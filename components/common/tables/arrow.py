@@ -18,19 +18,20 @@ _BUFFER = 1 << 20
 
 
 class ArrowRows:
-    """A parquet file, an Arrow file or an Arrow stream. Columns of lists or records are left out.
+    """A parquet file, an Arrow file or an Arrow stream.
 
     Args:
         file: A seekable file; of an Arrow stream it may be any.
         form: parquet or arrow.
         where: What to call it in a refusal.
-        declared: Columns that may not hold lists or records.
+        strict: Whether columns of lists or records are left out.
+        declared: Columns that may not be such.
 
     Raises:
         Refusal: It is none, two columns have one name, or a declared one holds lists or records.
     """
 
-    def __init__(self, file: BinaryIO, form: str, where: str, declared: Collection[str] = ()):
+    def __init__(self, file: BinaryIO, form: str, where: str, strict: bool = False, declared: Collection[str] = ()):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -55,7 +56,7 @@ class ArrowRows:
         for field in fields:
             if field.name in declared and pa.types.is_nested(field.type):
                 raise refuse_nested(field.name, str(field.type), where)
-        self.left_out = [field.name for field in fields if pa.types.is_nested(field.type)]
+        self.left_out = [field.name for field in fields if strict and pa.types.is_nested(field.type)]
         self.schema = pa.schema([(one.name, _plain_type(one.type)) for one in fields if one.name not in self.left_out])
         self.names = self.schema.names
 

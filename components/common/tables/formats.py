@@ -69,12 +69,12 @@ def format_of(head: bytes, name: str, where: str) -> Format:
     Raises:
         Refusal: It is empty, or of no known format.
     """
-    if not head:
+    named = ENDINGS.get(ending(name))
+    if not head and named != "jsonl":  # JSON lines without a line are a table without rows
         raise Refusal("the file is empty", where=where)
     for magic, form in _MAGIC:
         if head.startswith(magic):
             return form
-    named = ENDINGS.get(ending(name))
     if named in ("parquet", "arrow", "excel"):
         raise Refusal(
             f"its name says {named}, but its first bytes do not",

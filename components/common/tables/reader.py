@@ -48,8 +48,9 @@ def open_table(
         name: The source's own name, whose ending tells the format; one per part. By default its path.
         where: What to call it in a refusal; one per part. By default its path.
         strict: Refuse the first line that is no row, as training must; else such lines are handed on as `Faulty`. A
-            CSV whose header shows another delimiter is refused if strict, else read by it.
-        declared: Columns that may not hold lists or records; others that do are left out.
+            CSV whose header shows another delimiter is refused if strict, else read by it; columns of lists or records
+            are left out if strict, else handed on as they are.
+        declared: Columns that may not hold lists or records.
         progress: Is told how far it is, once a chunk.
 
     Yields:
@@ -116,7 +117,7 @@ def _open(
         from components.common.tables.arrow import ArrowRows
 
         streamed = form == "arrow" and stream.peek(6)[:6] != b"ARROW1"
-        found = ArrowRows(stream if streamed else seekable(stream, stack), form, where, declared)
+        found = ArrowRows(stream if streamed else seekable(stream, stack), form, where, strict, declared)
         left_out = found.left_out
     chunks, whole = found.chunks(rows), getattr(found, "whole", None)
     return Table(where, form, found.names, chunks, found.empty(), whole, left_out, bytes_read)

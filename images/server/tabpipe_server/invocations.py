@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from components.common.base.errors import nearest
+from components.common.tables.missing import MISSING
 from tabpipe_server.columns import NAME, Columns, Expected, too_many_rows
 from tabpipe_server.errors import bad
 from tabpipe_server.json_bodies import read_json
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tabpipe_server.settings import Settings
 
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+_MISSING = frozenset(MISSING)
 _BESIDE = {"params", "signature_name"}
 _RULE = "an object with one of " + ", ".join(FORMATS) + ", and optionally params"
 
@@ -180,6 +182,7 @@ def columns_of(sent: Sent, expected: Expected) -> tuple[Columns, int]:
         columns, rows = expected.from_lists(content["columns"], content["data"], ignore, "dataframe_split.data")
     elif form == "csv":
         columns, rows = expected.from_lists(content[0], content[1:], ignore, "csv")
+        columns = {name: [None if value in _MISSING else value for value in values] for name, values in columns.items()}
     elif form == "dataframe_records":
         if type(content) is not list:
             raise bad("BAD_SHAPE", "not valid", where=form, value=content, rule="a list of objects, column to value")

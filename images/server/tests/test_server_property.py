@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from components.common.inference.saved_model import load
 from components.common.inference.sklearn_predict import ask
+from components.common.tables.missing import MISSING
 from images.server.tests.running import answer_of, request, running
 
 pytestmark = pytest.mark.run
@@ -269,8 +270,9 @@ def test_a_csv_is_answered_as_the_same_values_in_json_are(asking, rows):
                 assert KINDS[column] in ("numerical", "date")
                 assert rows[fault["row"]][column] not in (None, "")
         return
-    # An empty text is a missing value to a CSV; categories are compared where they are written as texts are.
-    same = [{name: None if value == "" else value for name, value in row.items()} for row in rows]
+    # An empty text, NA and the like are missing values to a CSV; categories are compared where they are written as
+    # texts are.
+    same = [{name: None if value in MISSING else value for name, value in row.items()} for row in rows]
     assume(all(isinstance(row[name], (str, type(None))) for row in same for name in NAMES if name not in NAMES[:2]))
     assume(not any(isinstance(row[name], str) for row in same for name in NAMES[:2]))
     status, other = asking.rows(same)

@@ -78,6 +78,17 @@ def test_csv_is_answered_like_json(trees, expected):
     np.testing.assert_array_equal(asked.json()["probabilities"], expected.probabilities)
 
 
+@pytest.mark.parametrize("spelling", ["NA", "null", "NaN", "#N/A"])
+def test_missing_values_of_a_csv_are_spelt_as_in_training(trees, spelling):
+    values = ["" if value is None else str(value) for value in LISTS[0]]
+    for at in range(len(values)):
+        pair = [[*values[:at], text, *values[at + 1 :]] for text in ("", spelling)]
+        body = "\n".join([",".join(NAMES), *map(",".join, pair)]).encode()
+        answer = trees.ask(body=body, content_type="text/csv", query="probabilities=true").json()
+        empty, spelt = answer["probabilities"]
+        assert empty == spelt, NAMES[at]
+
+
 def test_probabilities_come_with_their_classes(trees, expected):
     answer = trees.ask(document={"dataframe_records": ROWS, "params": {"probabilities": True}}).json()
     assert answer["classes"] == trees.models.champion.predictor.classes
