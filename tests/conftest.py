@@ -21,7 +21,7 @@ from tests.forked import Forked
 ROOT = Path(__file__).resolve().parent.parent
 REAL = Path(os.environ.get("TABPIPE_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
-RUNS = {"tabpipe", "mlflow", "minio"}
+RUNS = {"tabpipe", "mlflow", "any_registry", "minio"}
 """Fixtures that run pipelines, or are servers of other projects."""
 
 forks = pytest.mark.skipif(not fork_client.available(), reason="steps are forked on Linux only")

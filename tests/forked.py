@@ -118,8 +118,10 @@ def _root(args, cwd, env):
         return None
     if args[2] not in FORKED:
         return None
-    paths = (os.environ if env is None else env).get("PYTHONPATH", "").split(os.pathsep)
-    return next((path for path in map(Path, [cwd or os.getcwd(), *paths]) if (path / "tabpipe").is_dir()), None)
+    variables = os.environ if env is None else env
+    paths = [] if variables.get("PYTHONSAFEPATH") else [cwd or os.getcwd()]
+    paths += variables.get("PYTHONPATH", "").split(os.pathsep)
+    return next((path for path in map(Path, paths) if (path / "tabpipe").is_dir()), None)
 
 
 @functools.cache
