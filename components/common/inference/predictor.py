@@ -20,6 +20,8 @@ from components.common.inference.sklearn_fallback import Whole, load_fitted
 if TYPE_CHECKING:
     from components.common.config.reading import Reading
 
+UTF8 = "utf-8-sig"
+"""UTF-8, with or without a byte order mark."""
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -64,6 +66,10 @@ class Predictor:
         self.columns, self.optional = plan.columns, plan.optional
         self.derived, self.choices, self.complete = tuple(plan.derive), plan.choices, plan.complete
         self.ways = plan.ways
+        encoding = plan.reading.get("encoding") or UTF8
+        delimiter = (plan.reading.get("delimiter") or ",").replace("\\t", "\t")
+        self.csv = delimiter, UTF8 if encoding.lower() in ("utf-8", "utf8") else encoding
+        """Delimiter and encoding of a CSV."""
         self._reading = plan.reading
         self.path, self.why, self.example = path, why, example
         self._features, self._estimator = features, estimator

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tabpipe_server.settings import Settings
 
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+HEADER = 1 << 16
+"""Bytes in which the end of a CSV's header is looked for."""
 _MISSING = frozenset(MISSING)
 _BESIDE = {"params", "signature_name"}
 _RULE = "an object with one of " + ", ".join(FORMATS) + ", and optionally params"
@@ -80,16 +82,26 @@ def read_document(settings: Settings, body: bytes) -> Sent:
     return Sent(params_of(params), forms[0], document[forms[0]], len(body) > settings.max_cell, size=len(body))
 
 
-def read_csv(settings: Settings, query: bytes, body: bytes) -> Sent:
+def read_csv(settings: Settings, query: bytes, written: tuple[str, str], body: bytes) -> Sent:
     """Reads a CSV with a header line; params stand in the URL's query.
+
+    Args:
+        settings: The server's limits.
+        query: The URL's query.
+        written: Delimiter and encoding, as the champion's training table had them. A header without that delimiter is
+            read by commas.
+        body: The CSV.
 
     Raises:
         Unanswered: It is no such CSV, or has too many cells or rows.
     """
-    check_csv(body, settings.max_bytes)
+    delimiter, encoding = written
+    if delimiter not in body[:HEADER].partition(b"\n")[0].decode(encoding, "replace"):
+        delimiter = ","
+    check_csv(body, settings.max_bytes, delimiter)
     lines, empty = [], 0
     try:
-        reader = csv.reader(_text(body), strict=True)
+        reader = csv.reader(_text(body, encoding), delimiter=delimiter, strict=True)
         for line in reader:
             if line:
                 lines.append(line)
@@ -98,7 +110,8 @@ def read_csv(settings: Settings, query: bytes, body: bytes) -> Sent:
             if len(lines) > settings.max_rows + 1 or empty > settings.max_rows:
                 raise too_many_rows(settings.max_rows)
     except UnicodeDecodeError:
-        raise bad("NOT_CSV", "the body is not UTF-8", where=f"byte {_not_utf8(body)}", rule="UTF-8") from None
+        called, at = encoding.upper().removesuffix("-SIG"), _undecodable(body, encoding)
+        raise bad("NOT_CSV", f"the body is not {called}", where=f"byte {at}", rule=called) from None
     except csv.Error as error:
         raise bad(
             "NOT_CSV", f"the CSV cannot be read: {error}", where=f"line {reader.line_num}", rule="RFC 4180"
@@ -111,17 +124,17 @@ def read_csv(settings: Settings, query: bytes, body: bytes) -> Sent:
     return Sent(params_of(given), "csv", lines, len(body) > settings.max_cell, texts=True, size=len(body))
 
 
-def _text(body: bytes) -> Iterable[str]:
+def _text(body: bytes, encoding: str) -> Iterable[str]:
     """The lines; of a large body piece by piece, for as a text the whole of it may take four times the memory."""
     if len(body) <= SMALL:
-        return io.StringIO(body.decode("utf-8-sig"), newline="")
-    return io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")
+        return io.StringIO(body.decode(encoding), newline="")
+    return io.TextIOWrapper(io.BytesIO(body), encoding, newline="")
 
 
-def _not_utf8(body: bytes) -> int:
-    """Where the first byte stands that is not UTF-8."""
+def _undecodable(body: bytes, encoding: str) -> int:
+    """Where the first byte stands that is not of the encoding."""
     try:
-        body.decode("utf-8-sig")
+        body.decode(encoding)
     except UnicodeDecodeError as error:
         return error.start
     return len(body)

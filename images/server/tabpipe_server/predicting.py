@@ -17,6 +17,7 @@ import numpy as np
 import orjson
 
 from components.common.base.errors import Refusal
+from components.common.inference.predictor import UTF8
 from tabpipe_server.choosing import Choosing, Chosen
 from tabpipe_server.errors import Unanswered, bad, bad_rows, from_refusal, unexpected
 from tabpipe_server.invocations import Sent, columns_of, read_csv, read_document
@@ -169,7 +170,11 @@ class Predicting:
                 )
             read = partial(read_tensors if tensors else read_document, settings)
         elif media == "text/csv" and not tensors:
-            read = partial(read_csv, settings, scope["query_string"])
+            champion, _ = self._choosing.present()
+            written = champion.served.predictor.csv if champion else (",", UTF8)
+            if b"charset" in headers[b"content-type"].lower():
+                written = written[0], UTF8
+            read = partial(read_csv, settings, scope["query_string"], written)
         else:
             raise unsupported(headers.get(b"content-type", b""))
         packed = is_packed(headers)

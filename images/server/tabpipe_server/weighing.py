@@ -32,14 +32,19 @@ def check_json(body: bytes, max_bytes: int) -> None:
         _check(body, _JSON, max_bytes, escapes=True)
 
 
-def check_csv(body: bytes, max_bytes: int) -> None:
+def check_csv(body: bytes, max_bytes: int, delimiter: str = ",") -> None:
     """Refuses a CSV of too many cells.
+
+    Args:
+        body: Its bytes.
+        max_bytes: The limit of a body.
+        delimiter: What separates its fields.
 
     Raises:
         Unanswered: 413.
     """
     if len(body) > SMALL:
-        _check(body, _CSV, max_bytes, escapes=False)
+        _check(body, {**_CSV, delimiter.encode(): _CSV[b","]}, max_bytes, escapes=False)
 
 
 def _check(body: bytes, prices: Mapping[bytes, int], max_bytes: int, escapes: bool) -> None:
