@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.common.base.errors import Refusal, nearest
+from components.common.config import Reading
+from components.common.inference.arrow_values import of_kind
+from components.common.inference.values import FALSE, TRUE
+from components.common.tables.chunk import of_values
+from components.common.tables.reader import open_table
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 _FEW = 30
 """A column of text with at most this many different values, or this share of its rows, is categorical."""
@@ -21,14 +27,14 @@ def draft(table: Path, target: str) -> str:
     """A config for a table, as YAML.
 
     Args:
-        table: A CSV (gzipped or not), parquet or JSON lines file; its first 100,000 rows are looked at.
+        table: A table of any format; its first 100,000 rows are looked at.
         target: The column to predict.
 
     Raises:
         Refusal: The table cannot be read or has no such column.
     """
     reading: dict[str, str] = {}
-    frame = _head(table, reading)
+    frame, left_out = _head(table, reading)
     if target not in frame.columns:
         raise Refusal(f"there is no column {target!r}", where=str(table), mend=nearest(target, map(str, frame.columns)))
     kinds = {str(name): _kind(frame[name], name == target) for name in frame.columns}
@@ -38,6 +44,7 @@ def draft(table: Path, target: str) -> str:
         f"target: {_quoted(target)}",
         "columns:  # numerical, categorical, text, date, or identifier (kept, never a feature)",
         *(f"  {_quoted(name)}: {kind}" for name, kind in kinds.items()),
+        *(f"  # {name} holds lists or records, which no kind is for" for name in left_out),
         "download:",
         f"  source: {_quoted(str(table))}",
         *(f"  {key}: {json.dumps(value)}" for key, value in reading.items()),
@@ -53,42 +60,66 @@ def draft(table: Path, target: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _head(table: Path, reading: dict[str, str]) -> pd.DataFrame:
-    """Reads the first rows; notes in `reading` what download must be told to read the file."""
-    import pandas as pd
+def _head(table: Path, reading: dict[str, str]) -> tuple[pd.DataFrame, list[str]]:
+    """Reads the first rows; notes in `reading` what download must be told to read the file.
 
-    if not table.is_file():
+    Returns:
+        The rows, and the columns of lists or records, which are left out.
+    """
+    if not table.exists():
         raise Refusal("the file does not exist", where=str(table), rule="init reads files on this machine")
-    name = table.name.removesuffix(".gz")
     try:
-        if name.endswith((".parquet", ".pq")):
-            frame = pd.read_parquet(table).head(_SAMPLE_ROWS)
-        elif name.endswith((".jsonl", ".ndjson", ".json")):
-            frame = pd.read_json(table, lines=True, nrows=_SAMPLE_ROWS)
-        else:
-            frame = _head_of_csv(table, reading)
-    except (ValueError, OSError) as error:
-        raise Refusal(f"cannot be read: {error}", where=str(table)) from None
-    if frame.empty:
-        raise Refusal("there are no rows", where=str(table))
-    return frame
-
-
-def _head_of_csv(table: Path, reading: dict[str, str]) -> pd.DataFrame:
-    import gzip
-
-    import pandas as pd
-
-    with (gzip.open if table.name.endswith(".gz") else open)(table, "rb") as file:
-        header = file.readline()
-    delimiter = max(",;\t|", key=lambda mark: header.count(mark.encode()))
-    if delimiter != ",":
-        reading["delimiter"] = delimiter
-    try:
-        return pd.read_csv(table, nrows=_SAMPLE_ROWS, sep=delimiter)
-    except UnicodeDecodeError:
+        return _read(table, reading)
+    except Refusal as refusal:
+        if "not UTF-8" not in refusal.problem:
+            raise
         reading["encoding"] = "cp1252"
-        return pd.read_csv(table, nrows=_SAMPLE_ROWS, sep=delimiter, encoding="cp1252")
+        return _read(table, reading)
+
+
+def _read(table: Path, reading: dict[str, str]) -> tuple[pd.DataFrame, list[str]]:
+    import pandas as pd
+    import pyarrow as pa
+
+    parts: dict[str, list[pa.Array]] = {}
+    rows = 0
+    with open_table(table, Reading.model_validate(reading)) as opened:
+        for chunk in opened.chunks:
+            for name, values in chunk.columns.items():
+                part = of_values(values) if isinstance(values, list) else values
+                parts.setdefault(name, [pa.nulls(rows, part.type)] if rows else []).append(part)
+            rows += chunk.rows
+            if rows >= _SAMPLE_ROWS:
+                break
+        texts = opened.form in ("csv", "excel")
+        if opened.delimiter not in ("", ",") and not table.name.lower().split(".gz")[0].endswith((".tsv", ".tab")):
+            reading["delimiter"] = opened.delimiter
+        left_out = sorted(opened.left_out)
+    if not rows:
+        raise Refusal("there are no rows", where=str(table))
+    frame = {}
+    for name, part in parts.items():
+        if name not in left_out:
+            column = pa.concat_arrays([one.cast(pa.string()) for one in part] if _mixed(part) else part)
+            frame[name] = (_typed(column) if texts else column).to_pandas()
+    return pd.DataFrame(frame), left_out
+
+
+def _mixed(parts: list[pa.Array]) -> bool:
+    return len({part.type for part in parts}) > 1
+
+
+def _typed(texts: pa.Array) -> pa.Array:
+    """Texts as the booleans or numbers that all of them are; codes with leading zeros stay texts."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if texts.null_count == len(texts) or pc.any(pc.match_substring_regex(texts, "^[+-]?0[0-9]")).as_py():
+        return texts
+    if pc.all(pc.is_in(texts.drop_null(), pa.array([*TRUE, *FALSE]))).as_py():
+        return pc.if_else(texts.is_null(), None, pc.is_in(texts, pa.array(TRUE)))
+    numbers = of_kind(texts, "numerical")
+    return texts if numbers.faults else numbers.values
 
 
 def _kind(column: pd.Series, is_target: bool) -> str:

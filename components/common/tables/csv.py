@@ -66,7 +66,7 @@ class CsvRows:
                 rule="a CSV is text",
                 mend="set download.encoding (--encoding) to what it was written in, for instance utf-16-le",
             )
-        self._delimiter = delimiter
+        self.delimiter = delimiter
         header = text[:end].encode()
         self._blocks = Blocks(stream, header, head[len(header) :], where, delimiter, strict)
         _refuse_comment(text, end, names, delimiter, where)
@@ -124,7 +124,7 @@ class CsvRows:
                 # Without threads, a faulty row is told with its number.
                 read_options=pcsv.ReadOptions(column_names=self.names, block_size=len(data) + 1, use_threads=False),
                 parse_options=pcsv.ParseOptions(
-                    delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=other_shape
+                    delimiter=self.delimiter, newlines_in_values=True, invalid_row_handler=other_shape
                 ),
                 convert_options=pcsv.ConvertOptions(
                     column_types=dict.fromkeys(self.names, pa.string()),
@@ -140,12 +140,12 @@ class CsvRows:
 
     def _fault(self, data: bytes, first: int) -> Refusal | None:
         """Find the record that has too many or too few fields: the slow, exact second look at a block."""
-        for record, line, _ in _records(data.decode(), self._delimiter):
+        for record, line, _ in _records(data.decode(), self.delimiter):
             if record and len(record) != len(self.names):
                 return Refusal(
                     f"line {first + line} has {len(record)} fields, but the header has {len(self.names)}",
                     where=self._where,
-                    value=self._delimiter.join(record),
+                    value=self.delimiter.join(record),
                     rule="every row has as many fields as the header",
                     mend="mend the line; a field that holds the delimiter or a line end stands in double quotes",
                 )

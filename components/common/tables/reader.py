@@ -105,7 +105,7 @@ def _open(
         first = next(chunks, None)
         names = list(first.columns) if first else []
         empty: dict[str, Any] = {name: [] for name in names}
-        return Table(where, "jsonl", names, _after(first, chunks), empty, None, left_out, bytes_read)
+        return Table(where, "jsonl", names, _after(first, chunks), empty, "", None, left_out, bytes_read)
     if form == "csv":
         usual = "\t" if ending(name) in (".tsv", ".tab") else ","
         found = CsvRows(stream, where, (reading.delimiter or usual).replace("\\t", "\t"), strict)
@@ -120,7 +120,8 @@ def _open(
         found = ArrowRows(stream if streamed else seekable(stream, stack), form, where, strict, declared)
         left_out = found.left_out
     chunks, whole = found.chunks(rows), getattr(found, "whole", None)
-    return Table(where, form, found.names, chunks, found.empty(), whole, left_out, bytes_read)
+    delimiter = getattr(found, "delimiter", "")
+    return Table(where, form, found.names, chunks, found.empty(), delimiter, whole, left_out, bytes_read)
 
 
 def _opened(source: Any, where: str, stack: ExitStack) -> tuple[Any, int | None]:

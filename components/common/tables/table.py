@@ -23,6 +23,8 @@ class Table:
     """The rows, in their order."""
     empty: dict[str, Any]
     """The columns without a row."""
+    delimiter: str = ""
+    """What separates the fields of a CSV."""
     whole: int | None = None
     """Rows, if the file says how many."""
     left_out: Collection[str] = ()
