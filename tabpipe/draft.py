@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal, nearest
 from components.common.config import Reading
@@ -82,10 +82,13 @@ def _read(table: Path, reading: dict[str, str]) -> tuple[pd.DataFrame, list[str]
     import pyarrow as pa
 
     parts: dict[str, list[pa.Array]] = {}
+    left_out: set[str] = set()
     rows = 0
     with open_table(table, Reading.model_validate(reading)) as opened:
         for chunk in opened.chunks:
             for name, values in chunk.columns.items():
+                if _nested(values):
+                    left_out.add(name)
                 part = of_values(values) if isinstance(values, list) else values
                 parts.setdefault(name, [pa.nulls(rows, part.type)] if rows else []).append(part)
             rows += chunk.rows
@@ -94,15 +97,23 @@ def _read(table: Path, reading: dict[str, str]) -> tuple[pd.DataFrame, list[str]
         texts = opened.form in ("csv", "excel")
         if opened.delimiter not in ("", ",") and not table.name.lower().split(".gz")[0].endswith((".tsv", ".tab")):
             reading["delimiter"] = opened.delimiter
-        left_out = sorted(opened.left_out)
     if not rows:
         raise Refusal("there are no rows", where=str(table))
     frame = {}
     for name, part in parts.items():
         if name not in left_out:
             column = pa.concat_arrays([one.cast(pa.string()) for one in part] if _mixed(part) else part)
+            column = column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column
             frame[name] = (_typed(column) if texts else column).to_pandas()
-    return pd.DataFrame(frame), left_out
+    return pd.DataFrame(frame), sorted(left_out)
+
+
+def _nested(values: Any) -> bool:
+    import pyarrow as pa
+
+    if isinstance(values, list):
+        return any(isinstance(value, (list, dict)) for value in values)
+    return pa.types.is_nested(values.type)
 
 
 def _mixed(parts: list[pa.Array]) -> bool:
