@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from components.common.base.errors import Refusal, nearest
 from components.common.config import Reading
 from components.common.inference.arrow_values import of_kind
-from components.common.inference.values import FALSE, TRUE
+from components.common.inference.values import FALSE, TRUE, text_of
 from components.common.tables.chunk import of_values
 from components.common.tables.reader import open_table
 
@@ -170,15 +170,11 @@ def _rules(column: pd.Series, name: object, kind: str, is_target: bool) -> list[
         rules.append("missing: true")
     if kind == "categorical" and is_target:
         rules.append(
-            "classes: [" + ", ".join(_quoted(_category(value)) for value in sorted(column.dropna().unique())) + "]"
+            "classes: [" + ", ".join(_quoted(text_of(value)) for value in sorted(column.dropna().unique())) + "]"
         )
     if kind == "numerical" and len(column.dropna()):
         rules.append("range: [{}, {}]".format(*_wide(float(column.min()), float(column.max()))))
     return [f"    {_quoted(str(name))}: {{{', '.join(rules)}}}"] if rules else []
-
-
-def _category(value: object) -> str:
-    return str(value).lower() if str(value) in ("True", "False") else str(value)
 
 
 def _wide(low: float, high: float) -> tuple[str, str]:

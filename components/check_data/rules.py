@@ -94,7 +94,7 @@ def _present(frame: pd.DataFrame, column: str) -> Check:
 def _type(series: pd.Series, kind: Kind) -> Check:
     column, words = series.name, words_of_type(series)
     mend = {
-        "date": f"give its format: preprocess.date_format.{column}",
+        "date": f"give its format: download.columns.{column}.format",
         "numerical": f"mend the values that are no numbers, or declare another kind: columns.{column}",
     }.get(kind, f"declare another kind: columns.{column}")
     good, against = fits(series, kind)
