@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import uuid
 
 import pytest
 
+from bench.serving.servers import free_port
 from tests.conftest import ROOT
 
 MINIO = os.environ.get("TABPIPE_TEST_MINIO") or shutil.which("minio")
@@ -25,9 +25,7 @@ class Minio:
 
     def __init__(self, folder):
         self.folder, self.process = folder, None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.address = f"127.0.0.1:{free_port()}"
         self.start()
 
     def start(self):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
@@ -15,22 +15,13 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from components.common.base.errors import Refusal, nearest
 from components.common.config import Kind, TrainArgument
+from components.common.config.train import OF_KIND
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _DENSE_BYTES = 256 << 20
 """Features are kept as a dense table up to this size: forests fit and answer faster on it."""
-_SETTINGS: dict[Kind, tuple[str, ...]] = {
-    "numerical": ("impute", "scale"),
-    "categorical": ("impute", "encode"),
-    "text": ("max_features", "binary", "ngrams", "lowercase"),
-    "date": ("scale",),
-}
-_IMPUTE: dict[Kind, tuple[str, ...]] = {
-    "numerical": ("median", "mean", "none"),
-    "categorical": ("most_frequent", "constant"),
-}
 
 
 @dataclass(frozen=True)
@@ -132,14 +123,11 @@ def _settings(section: TrainArgument, name: str, kind: Kind) -> dict[str, Any]:
     given = own.model_dump(exclude_none=True) if own else {}
     for key, value in given.items():
         where = f"train.features.columns.{name}.{key}"
-        if key not in _SETTINGS[kind]:
-            raise Refusal(
-                f"{name} is {kind}, which has no such setting", where=where, mend=nearest(key, _SETTINGS[kind])
-            )
-        if key == "impute" and value not in _IMPUTE[kind]:
-            raise Refusal(
-                f"not a way for a {kind} column", where=where, value=value, rule="one of " + ", ".join(_IMPUTE[kind])
-            )
+        known = OF_KIND[kind].model_fields
+        if key not in known:
+            raise Refusal(f"{name} is {kind}, which has no such setting", where=where, mend=nearest(key, known))
+        if key == "impute" and value not in (ways := get_args(known[key].annotation)):
+            raise Refusal(f"not a way for a {kind} column", where=where, value=value, rule="one of " + ", ".join(ways))
     if kind == "date":
         return {"scale": section.features.numerical.scale} | given
     return getattr(section.features, kind).model_dump() | given

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,10 @@ from components.common.base.errors import Refusal
 NAMESPACE = "kubeflow"
 PATIENCE = (5, 30)
 """Seconds that a request may take to connect, and to be answered."""
+REGISTRY_HOSTING = ("local-registry-hosting", "kube-public")
+"""Name and namespace of the ConfigMap by which a cluster advertises its registry."""
+NO_IMAGE = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ErrImageInspect")
+"""Reasons for which a container waits that its image is to blame for."""
 
 
 @dataclass
@@ -61,12 +65,7 @@ def connect() -> Cluster:
         config.load_kube_config()
         context = config.list_kube_config_contexts()[1]["name"]
     except (config.ConfigException, TypeError) as error:
-        raise Refusal(
-            f"there is no cluster to talk to: {str(error).strip()}",
-            where="KUBECONFIG",
-            rule="a kubeconfig file with a current context",
-            mend="`make cluster` makes a cluster on this machine; for another one, export KUBECONFIG=path",
-        ) from None
+        raise no_cluster(str(error).strip()) from None
     with answered(context):
         from urllib3 import Retry
 
@@ -84,6 +83,39 @@ def connect() -> Cluster:
         return Cluster(context, pipelines, core, client.CustomObjectsApi(api))
 
 
+def no_cluster(reason: str) -> Refusal:
+    """Words that no kubeconfig names a cluster."""
+    return Refusal(
+        f"there is no cluster to talk to: {reason}",
+        where="KUBECONFIG",
+        rule="a kubeconfig file with a current context",
+        mend="`make cluster` makes a cluster on this machine; for another one, export KUBECONFIG=path",
+    )
+
+
+def no_answer(reason: Any, where: str) -> Refusal:
+    """Words that a cluster is out of reach."""
+    return Refusal(
+        f"the cluster does not answer: {reason}",
+        where=where,
+        mend="is it running, and does KUBECONFIG name the right one? `kubectl cluster-info` asks it too",
+    )
+
+
+def advertised_registry(data: Mapping[str, str] | None) -> str:
+    """The registry that a cluster advertises as its local one (KEP-1755), such as kind's; else none.
+
+    Args:
+        data: Of the ConfigMap REGISTRY_HOSTING, which not everybody may read.
+    """
+    import yaml
+
+    try:
+        return str((yaml.safe_load((data or {}).get("localRegistryHosting.v1", "")) or {}).get("host", ""))
+    except yaml.YAMLError:
+        return ""
+
+
 @contextmanager
 def answered(context: str) -> Iterator[None]:
     """Words what can go wrong between this machine and a cluster."""
@@ -95,11 +127,7 @@ def answered(context: str) -> Iterator[None]:
         yield
     except (urllib3.exceptions.HTTPError, OSError) as error:
         reason = getattr(error, "reason", None) or error
-        raise Refusal(
-            f"the cluster does not answer: {reason}",
-            where=f"context {context}",
-            mend="is it running, and does KUBECONFIG name the right one? `kubectl cluster-info` asks it too",
-        ) from None
+        raise no_answer(reason, f"context {context}") from None
     except (ApiException, kfp_server_api.ApiException) as error:
         raise _refusal(context, error) from None
 

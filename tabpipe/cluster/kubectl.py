@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.common.base.errors import Refusal
+from tabpipe.cluster.client import no_answer, no_cluster
 
 OLDEST = (1, 31)
 """The oldest kubectl that is accepted: earlier ones' kustomize takes one patch per file."""
@@ -104,11 +105,7 @@ def run(
     if done.returncode:
         said = done.stderr.strip() or done.stdout.strip()
         if asks and any(word in said for word in _AWAY):
-            raise Refusal(
-                f"the cluster does not answer: {last_line(said)}",
-                where=where,
-                mend="is it running, and does KUBECONFIG name the right one? `kubectl cluster-info` asks it too",
-            )
+            raise no_answer(last_line(said), where)
         raise Failed(said)
     return done.stdout
 
@@ -159,12 +156,7 @@ def current(context: str = "") -> Kubectl:
         entry = config["contexts"][0]
     except (Failed, KeyError, IndexError, TypeError) as error:
         reason = last_line(error.said) if isinstance(error, Failed) else "it has no current context"
-        raise Refusal(
-            f"there is no cluster to talk to: {reason.removeprefix('error: ')}",
-            where="KUBECONFIG",
-            rule="a kubeconfig file with a current context",
-            mend="`make cluster` makes a cluster on this machine; for another one, export KUBECONFIG=path",
-        ) from None
+        raise no_cluster(reason.removeprefix("error: ")) from None
     return Kubectl(entry["name"], config["clusters"][0]["cluster"].get("server", ""))
 
 

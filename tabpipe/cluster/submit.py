@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabpipe.cluster.client import NAMESPACE, Cluster, answered
+from tabpipe.cluster.client import NAMESPACE, REGISTRY_HOSTING, Cluster, advertised_registry, answered
 from tabpipe.compile.pipeline_yaml import compile_score, compile_training, pipeline_name, score_name
 from tabpipe.config import UseCase
 
@@ -108,14 +108,12 @@ def tracked_as(use_case: str) -> dict[str, Any]:
 
 
 def own_registry(cluster: Cluster) -> str:
-    """The registry that the cluster advertises as its local one (KEP-1755), such as kind's; else none."""
-    import yaml
+    """The registry that the cluster advertises as its local one; else none."""
     from kubernetes.client import ApiException
 
     try:
-        data = cluster.core.read_namespaced_config_map("local-registry-hosting", "kube-public").data or {}
-        return str((yaml.safe_load(data.get("localRegistryHosting.v1", "")) or {}).get("host", ""))
-    except (ApiException, yaml.YAMLError):
+        return advertised_registry(cluster.core.read_namespaced_config_map(*REGISTRY_HOSTING).data)
+    except ApiException:
         return ""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tabpipe.cluster.client import NAMESPACE, Cluster
+from tabpipe.cluster.client import NAMESPACE, NO_IMAGE, Cluster
 
 _NOT_BEGUN = ("Omitted", "Skipped")
 _STATES = {"Pending": "running", "Running": "running", "Succeeded": "succeeded", "Failed": "failed", "Error": "failed"}
@@ -100,10 +100,10 @@ def stuck(cluster: Cluster, run_id: str) -> str:
     for pod in cluster.core.list_namespaced_pod(NAMESPACE, label_selector=f"pipeline/runid={run_id}").items:
         for status in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]:
             waiting = status.state.waiting
-            if waiting and waiting.reason in ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"):
-                return f"the image {status.image} is not in the cluster ({waiting.reason})"
             if waiting and waiting.reason in ("CreateContainerConfigError", "CreateContainerError", "InvalidImageName"):
                 return f"a container cannot be made: {waiting.message or waiting.reason}"
+            if waiting and waiting.reason in NO_IMAGE:
+                return f"the image {status.image} is not in the cluster ({waiting.reason})"
         for condition in pod.status.conditions or []:
             if condition.type == "PodScheduled" and condition.reason == "Unschedulable":
                 return f"no node can take a step: {condition.message}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tabpipe.cluster.client import NO_IMAGE
 from tabpipe.cluster.kubectl import Failed, Kubectl
 from tabpipe.install.apply import key
 
 WORKLOADS = ("Deployment", "StatefulSet", "Job")
-_NO_IMAGE = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ErrImageInspect")
 _NOT_MADE = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 _CRASHES = 3
 """So many restarts of a container are no accident."""
@@ -118,7 +118,7 @@ def _of_container(name: str, pod: str, container: dict[str, Any]) -> Part | None
     state, title = container.get("state", {}), container["name"]
     waiting, ended = state.get("waiting", {}), container.get("lastState", {}).get("terminated", {})
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
-    if reason in _NO_IMAGE:
+    if reason in NO_IMAGE:
         return Part(name, "failing", f"{reason}: {container['image']}: {message}", pod, title, image=True)
     if reason in _NOT_MADE:
         return Part(name, "failing", f"{reason}: {message}", pod, title)

@@ -7,6 +7,7 @@ from typing import Any
 
 from components.common.base.errors import Refusal
 from components.common.registry.mlflow_sync import ARTIFACT
+from tabpipe.cluster.client import REGISTRY_HOSTING, advertised_registry
 from tabpipe.cluster.forward import forwarded
 from tabpipe.cluster.kubectl import Failed, Kubectl
 from tabpipe.cluster.secrets import STORE
@@ -95,16 +96,10 @@ def there(kubectl: Kubectl, name: str, use_case: str, namespace: str) -> list[di
 
 
 def own_registry(kubectl: Kubectl) -> str:
-    """The registry that the cluster advertises as its local one (KEP-1755); else none."""
-    import yaml
-
-    asked = ["get", "configmap", "local-registry-hosting", "--namespace", "kube-public", "--ignore-not-found"]
+    """The registry that the cluster advertises as its local one; else none."""
+    name, namespace = REGISTRY_HOSTING
     try:
-        told = kubectl.json(*asked)
+        found = kubectl.json("get", "configmap", name, "--namespace", namespace, "--ignore-not-found")
     except Failed:  # it is not for everybody to read
         return ""
-    hosting = ((told or {}).get("data") or {}).get("localRegistryHosting.v1", "")
-    try:
-        return str((yaml.safe_load(hosting) or {}).get("host", ""))
-    except yaml.YAMLError:
-        return ""
+    return advertised_registry((found or {}).get("data"))

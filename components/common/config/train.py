@@ -42,6 +42,21 @@ class TextFeatures(Section):
     """Fold upper and lower case."""
 
 
+class DateFeatures(Section):
+    """How dates become features: days before the latest training date, scaled as numerical columns are."""
+
+    scale: bool | None = None
+
+
+OF_KIND: dict[str, type[Section]] = {
+    "numerical": NumericalFeatures,
+    "categorical": CategoricalFeatures,
+    "text": TextFeatures,
+    "date": DateFeatures,
+}
+"""The settings that a column of each kind takes."""
+
+
 class ColumnFeatures(Section):
     """Settings of one column that differ from those of its kind."""
 

@@ -69,7 +69,7 @@ def receive(
             if incoming is None:
                 return None
             with written_whole(destination) as beside:
-                checksum, size = _pour(incoming, beside, progress)
+                checksum, size = pour(incoming, beside, progress)
             return checksum, size, incoming.validators
 
     return tried(once, address)
@@ -96,7 +96,8 @@ def tried(attempt: Callable[[], Result], address: Address) -> Result:
     raise AssertionError("unreachable")
 
 
-def _pour(incoming: Incoming, path: Path, progress: Progress | None) -> tuple[str, int]:
+def pour(incoming: Incoming, path: Path, progress: Progress | None) -> tuple[str, int]:
+    """Writes an object's bytes to a file; gives the SHA-256 in hex and how many there are."""
     digest, size = hashlib.sha256(), 0
     with open(path, "wb") as file:
         for chunk in incoming.chunks:

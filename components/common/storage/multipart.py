@@ -10,7 +10,7 @@ from typing import Any
 
 from components.common.base.errors import Refusal
 from components.common.storage.address import Address
-from components.common.storage.s3 import worded
+from components.common.storage.s3 import status_of, worded
 from components.common.storage.types import Passing, Progress
 
 PART = 16 << 20
@@ -62,7 +62,7 @@ def send_parts(
             client.complete_multipart_upload(**request, UploadId=upload, MultipartUpload=whole)
         except ClientError as error:
             # An earlier try may have been carried out although its answer was lost.
-            if error.response.get("Error", {}).get("Code") != "NoSuchUpload":
+            if status_of(error)[1] != "NoSuchUpload":
                 raise
             if client.head_object(**request)["ContentLength"] != size:
                 raise

@@ -43,12 +43,20 @@ def get(address: Address, known: Validators | None) -> Iterator[Incoming | None]
     bucket, _, key = address.target.partition("/")
     with worded(address):
         answer = client().get_object(Bucket=bucket, Key=key)
-    with closing(answer["Body"]) as body:
-        validators = _validators(answer)
-        if known and known.same(validators):
-            yield None
-        else:
-            yield Incoming(validators, _chunks(body, validators.size, address))
+    with closing(answer["Body"]):
+        found = incoming(answer, address)
+        yield None if known and known.same(found.validators) else found
+
+
+def incoming(answer: dict[str, Any], address: Address) -> Incoming:
+    """What S3 has answered with, about to be read.
+
+    Args:
+        answer: Of `get_object`; whoever asked closes its body.
+        address: What was asked for.
+    """
+    validators = _validators(answer)
+    return Incoming(validators, _chunks(answer["Body"], validators.size, address))
 
 
 def client(connections: int = 10, own: Mapping[str, str] | None = None) -> Any:
@@ -77,6 +85,12 @@ def client(connections: int = 10, own: Mapping[str, str] | None = None) -> Any:
         **direct,
     )
     return session.client("s3", config=config, **{"region_name": session.region_name or "us-east-1", **own})
+
+
+def status_of(error: Any) -> tuple[int, str]:
+    """The HTTP status and S3's own code of a ClientError."""
+    response = error.response
+    return response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0), response.get("Error", {}).get("Code", "")
 
 
 def _validators(answer: dict[str, Any]) -> Validators:
@@ -120,8 +134,7 @@ def worded(address: Address, settings: str = SETTINGS) -> Iterator[None]:
     try:
         yield
     except exceptions.ClientError as error:
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        code = error.response.get("Error", {}).get("Code", "")
+        status, code = status_of(error)
         said = f"the server answered {status} {code}".rstrip()
         if status >= 500 or status in (408, 429) or code == "SlowDown":
             raise Passing(said) from None

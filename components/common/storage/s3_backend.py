@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -14,10 +13,10 @@ from typing import Any, TypeVar
 from components.common.base.errors import Refusal
 from components.common.storage.address import Address
 from components.common.storage.backend import Found
-from components.common.storage.fetch import tried
+from components.common.storage.fetch import pour, tried
 from components.common.storage.multipart import PART, give_up, send_parts
-from components.common.storage.s3 import SETTINGS, client, worded
-from components.common.storage.types import CHUNK, Passing, Progress
+from components.common.storage.s3 import SETTINGS, client, incoming, status_of, worded
+from components.common.storage.types import Progress
 
 _READERS = 16
 _LOST = (409, 412)
@@ -81,7 +80,7 @@ class BucketPlace:
                     ContentType="application/json",
                 )
             except ClientError as error:
-                if _status(error) not in _LOST:
+                if status_of(error)[0] not in _LOST:
                     raise
                 # A first try may have been carried out although its answer was lost; the second then finds its work.
                 return tries > 1 and self.read(key) == data
@@ -150,17 +149,8 @@ class BucketPlace:
 
         def once() -> str:
             answer = self._client.get_object(Bucket=self.bucket, Key=self._before + key)
-            hasher, done, whole = hashlib.sha256(), 0, answer["ContentLength"]
-            with closing(answer["Body"]) as body, open(path, "wb") as file:
-                for chunk in body.iter_chunks(CHUNK):
-                    hasher.update(chunk)
-                    file.write(chunk)
-                    done += len(chunk)
-                    if progress:
-                        progress(done, whole)
-            if done != whole:
-                raise Passing(f"the connection broke after {done} of {whole} bytes")
-            return hasher.hexdigest()
+            with closing(answer["Body"]):
+                return pour(incoming(answer, self._address(key)), path, progress)[0]
 
         return self._asked(key, once)
 
@@ -211,7 +201,8 @@ class BucketPlace:
             try:
                 return once()
             except ClientError as error:
-                if _status(error) == 404 and error.response.get("Error", {}).get("Code") != "NoSuchBucket":
+                status, code = status_of(error)
+                if status == 404 and code != "NoSuchBucket":
                     return None
                 raise
 
@@ -233,7 +224,3 @@ class BucketPlace:
     def _client(self) -> Any:
         with worded(self._address(""), self._settings):
             return client(_READERS, self._own)
-
-
-def _status(error: Any) -> int:
-    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

@@ -2,11 +2,11 @@ import gzip
 import hashlib
 import multiprocessing
 import os
-import socket
 import time
 
 import pytest
 
+from bench.serving.servers import free_port
 from components.common.base.errors import Refusal
 from components.common.sources import fetch, open_bytes, resolve
 
@@ -72,9 +72,7 @@ def test_what_was_there_stays_when_a_fetch_fails(shelf, tmp_path):
 
 
 def test_a_server_that_is_not_there_is_refused(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/t.csv?token=hush"
+    url = f"http://127.0.0.1:{free_port()}/t.csv?token=hush"
     with pytest.raises(Refusal, match="refused") as caught:
         resolve(url, tmp_path)
     assert "hush" not in str(caught.value) and "token=***" in str(caught.value)

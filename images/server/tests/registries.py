@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from bench.serving.servers import free_port
 from components.common.artifacts import digest_of
 from components.common.registry.mlflow_sync import register
 from components.common.tables.parquet import write_table
@@ -53,9 +53,7 @@ class Mlflow:
     """
 
     def __init__(self, folder, artifacts, proxied=True):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         kinds = (
             ["--artifacts-destination", artifacts]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench.serving.servers import free_port
 from components.common.tables.parquet import write_table
 from components.train.tests.trees import section, trees
 from components.train.train import train_file
@@ -54,9 +54,7 @@ def server(model: Path, folder: Path, **variables: Any) -> Iterator[str]:
         folder: Where it keeps its copies and its log.
         variables: The parts of TABPIPE_SERVE_… in small letters.
     """
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    port = free_port()
     given = {"model": model, "name": "trees", "port": port, "cache": folder / "cache", "drain": 0} | variables
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TABPIPE_", "MLFLOW_"))}
     kept["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "images" / "server")])
