@@ -25,7 +25,7 @@ export PYTHONDONTWRITEBYTECODE =
 export UV_PROJECT_ENVIRONMENT = $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run images compile cluster cluster-down install submit schedule schedules serve deploy undeploy ui test test-fast test-docker test-cluster lint bench bench-serving lock schema pictures clean
+.PHONY: help setup run images compile cluster cluster-down install submit schedule schedules serve deploy undeploy ui test test-fast test-docker test-cluster lint bench bench-serving bench-scale lock schema pictures clean
 
 help:  ## Lists these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ bench: $(TEST)  ## Measures a run beside a plain script: speed, memory, unchange
 
 bench-serving: $(TEST)  ## Measures the server beside `mlflow models serve` of the same model
 	@$(BIN)/python -m bench.serving.main $(ARGS)
+
+bench-scale: $(TEST)  ## Measures the first steps on the music table a hundred times over: memory and time
+	@$(BIN)/python -m bench.scale $(ARGS)
 
 lock: $(RUN)  ## Resolves requirements/*.in anew into the locks with hashes
 	@for name in run test uv; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal, nearest
 from components.common.config import SegregateArgument, accept
-from components.common.tables.parquet import read_arrow, write_arrow
+from components.common.tables.parquet import parquet_file, write_arrow
 from components.segregate.strategies import by_group, by_time, shuffled
 
 if TYPE_CHECKING:
@@ -39,20 +40,28 @@ def segregate_file(
     Raises:
         Refusal: A column is unknown or has missing values, or the rows do not allow such a split.
     """
+    import pyarrow as pa
+
     wanted = accept(SegregateArgument, section, "section segregate")
-    table = read_arrow(accepted_path).combine_chunks()
-    splits = split_rows(table, wanted)
     paths = {"train": train_path, "validation": validation_path, "test": test_path}
-    for name, rows in splits.items():
-        write_arrow(table.take(rows), paths[name])
+    with parquet_file(accepted_path) as file:
+        schema = file.schema_arrow
+        named = {wanted.by_time, wanted.group, _strata_column(wanted)}
+        # A column that is split by is read first; one without any still says how many rows there are.
+        present = [name for name in schema.names if name in named] or schema.names[:1]
+        splits = split_rows(file.read(columns=present), schema.names, wanted)
+        for split, rows in splits.items():  # one after the other, column by column, so that little is there at once
+            columns = [file.read(columns=[name]).column(0).combine_chunks().take(rows) for name in schema.names]
+            write_arrow(pa.table(columns, schema=schema), paths[split])
     return {f"rows_{name}": len(rows) for name, rows in splits.items()}
 
 
-def split_rows(table: pa.Table, wanted: SegregateArgument) -> dict[str, np.ndarray]:
+def split_rows(table: pa.Table, names: Sequence[str], wanted: SegregateArgument) -> dict[str, np.ndarray]:
     """Deals rows by position.
 
     Args:
-        table: The table.
+        table: The columns that rows are dealt by.
+        names: Of all columns of the table.
         wanted: How.
 
     Returns:
@@ -76,17 +85,19 @@ def split_rows(table: pa.Table, wanted: SegregateArgument) -> dict[str, np.ndarr
 
     def deal(rows: np.ndarray, share: float, split: str) -> tuple[np.ndarray, np.ndarray]:
         if wanted.by_time:
-            return by_time(rows, column(table, wanted.by_time, "by_time"), share, split)
+            return by_time(rows, column(table, names, wanted.by_time, "by_time"), share, split)
         if wanted.group:
-            return by_group(rows, column(table, wanted.group, "group"), share, wanted.seed, split)
-        return shuffled(rows, column(table, strata, "stratify") if strata else None, strata, share, wanted.seed, split)
+            return by_group(rows, column(table, names, wanted.group, "group"), share, wanted.seed, split)
+        return shuffled(
+            rows, column(table, names, strata, "stratify") if strata else None, strata, share, wanted.seed, split
+        )
 
     rest, test = deal(np.arange(table.num_rows), wanted.test_size, "test")
     train, validation = deal(rest, wanted.validation_size, "validation")
     return {"train": train, "validation": validation, "test": test}
 
 
-def column(table: pa.Table, name: str, field: str) -> pa.ChunkedArray:
+def column(table: pa.Table, names: Sequence[str], name: str, field: str) -> pa.ChunkedArray:
     """The column that a setting names.
 
     Raises:
@@ -98,7 +109,7 @@ def column(table: pa.Table, name: str, field: str) -> pa.ChunkedArray:
             f"there is no column {name!r}",
             where=where,
             rule="it names a column of the accepted table",
-            mend=nearest(name, table.column_names),
+            mend=nearest(name, names),
         )
     if missing := table[name].null_count:
         raise Refusal(

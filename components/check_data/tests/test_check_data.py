@@ -119,7 +119,7 @@ BAD = {
     "dates as text": (
         lambda t: t.assign(picked=t.picked.astype(str)),
         SECTION,
-        ["column 'picked', type", "date: dates", "text", "preprocess.date_format.picked"],
+        ["column 'picked', type", "date: dates", "text", "download.columns.picked.format"],
     ),
     "numbers in text": (lambda t: t.assign(note=1), SECTION, ["column 'note', type", "whole numbers"]),
     "dates as categories": (lambda t: t.assign(size=t.picked), SECTION, ["column 'size', type", "dates"]),

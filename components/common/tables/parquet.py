@@ -14,6 +14,7 @@ from components.common.base.files import written_whole
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 
 def read_arrow(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> pa.Table:
@@ -29,16 +30,28 @@ def read_arrow(path: str | os.PathLike[str], columns: Sequence[str] | None = Non
     Raises:
         Refusal: The file is absent or is no parquet.
     """
+    with parquet_file(path) as file:
+        return file.read(columns=list(columns) if columns is not None else None)
+
+
+@contextmanager
+def parquet_file(path: str | os.PathLike[str]) -> Iterator[pq.ParquetFile]:
+    """Opens a parquet table of the pipeline, without pyarrow.dataset, which costs 0.1 s to import.
+
+    Raises:
+        Refusal: The file is absent or is no parquet; also when the block reads what is damaged.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        # A single file is read without pyarrow.dataset, which costs 0.1 s to import.
-        with pq.ParquetFile(path) as file:
-            return file.read(columns=list(columns) if columns is not None else None)
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            yield file
     except FileNotFoundError:
         raise Refusal("the table does not exist", where=str(path)) from None
     except (pa.ArrowInvalid, OSError) as error:
+        if getattr(error, "errno", None):
+            raise  # a fault of the machine
         raise Refusal(f"not a readable parquet file ({error})", where=str(path)) from None
 
 
@@ -57,7 +70,8 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[str] | None = Non
     """
     import pandas as pd
 
-    frame = read_arrow(path, columns).to_pandas()
+    # Column by column, each given up by Arrow as pandas takes it: the table is not there twice.
+    frame = read_arrow(path, columns).to_pandas(split_blocks=True, self_destruct=True)
     return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
 
 
@@ -93,30 +107,10 @@ def batches(
     Raises:
         Refusal: The file is absent or is no parquet.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    def unreadable(error: Exception) -> Exception:
-        if getattr(error, "errno", None):
-            return error  # a fault of the machine
-        return Refusal(f"not a readable parquet file ({error})", where=str(path))
-
-    try:
-        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
-    except FileNotFoundError:
-        raise Refusal("the table does not exist", where=str(path)) from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise unreadable(error) from None
-    names = file.schema_arrow.names
-
-    def read() -> Iterator[pa.RecordBatch]:
-        try:
-            yield from file.iter_batches(rows, columns=[name for name in columns if name in names], use_threads=False)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise unreadable(error) from None
-
-    with file:
-        yield names, read
+    with parquet_file(path) as file:
+        names = file.schema_arrow.names
+        wanted = [name for name in columns if name in names]
+        yield names, lambda: file.iter_batches(rows, columns=wanted, use_threads=False)
 
 
 class _Widened(Exception):
