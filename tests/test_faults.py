@@ -27,14 +27,12 @@ def test_outputs_that_do_not_belong_together_are_not_mixed(tabpipe, fruit_case):
 
 
 @pytest.mark.parametrize(
-    ("step", "name", "rerun"),
-    [
-        pytest.param("segregate", "train", {"segregate", "train", "evaluate", "promote"}, id="table"),
-        pytest.param("train", "model/model.pkl", {"train", "evaluate", "promote"}, id="model"),
-    ],
+    ("step", "name"), [("segregate", "train"), ("train", "model/model.pkl")], ids=["table", "model"]
 )
 @pytest.mark.parametrize("damage", ["cut", "deleted"])
-def test_damaged_outputs_are_made_anew(tabpipe, fruit_case, tmp_path, step, name, rerun, damage):
+def test_damaged_outputs_are_made_anew_and_the_same_bytes_change_nothing_after_them(
+    tabpipe, fruit_case, tmp_path, step, name, damage
+):
     case = fruit_case()
     tabpipe(case)
     [file] = (tmp_path / "home" / "kfp").glob(f"*/{step}/{name}")
@@ -43,7 +41,7 @@ def test_damaged_outputs_are_made_anew(tabpipe, fruit_case, tmp_path, step, name
     else:
         file.unlink()
     again = tabpipe(case)
-    assert again.code == 0 and again.ran == rerun
+    assert again.code == 0 and again.ran == {step}
 
 
 def test_secrets_of_a_url_go_nowhere(tabpipe, fruit_case, tmp_path):

@@ -60,7 +60,7 @@ def _imported(path: str, root: str) -> list[str]:
 @functools.cache
 def _file(module: str) -> str:
     """The file that an import of a module runs; empty where there is none, as of a name in a module."""
-    return next((file for file in (f"{module}.py", f"{module}/__init__.py") if os.path.isfile(file)), "")
+    return next((file for file in (f"{module}/__init__.py", f"{module}.py") if os.path.isfile(file)), "")
 
 
 def _modules(node: ast.AST) -> Iterator[str]:
