@@ -26,6 +26,8 @@ from tabpipe_server.redaction import redacted
 from tabpipe_server.sources import source_of
 from tests.artifact_stores import MINIO, bucket_url, minio_server, moto_server  # noqa: F401
 
+pytestmark = pytest.mark.run
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
