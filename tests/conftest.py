@@ -21,8 +21,8 @@ from tests.forked import Forked
 ROOT = Path(__file__).resolve().parent.parent
 REAL = Path(os.environ.get("TABPIPE_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
-RUNS = {"tabpipe", "mlflow", "any_registry", "minio"}
-"""Fixtures that run pipelines, or are servers of other projects."""
+RUNS = {"tabpipe", "mlflow", "any_registry", "minio", "moto", "bucket", "real_table"}
+"""Fixtures that run pipelines, are servers of other projects, or tables that take a while to learn from."""
 
 forks = pytest.mark.skipif(not fork_client.available(), reason="steps are forked on Linux only")
 
@@ -38,7 +38,9 @@ def pytest_collection_modifyitems(items):
     A long file that begins last is waited for by one process, while the others have nothing to do.
     """
     for item in items:
-        if RUNS.intersection(item.fixturenames):
+        chosen = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        servers = [value for value in chosen if isinstance(value, str) and value in ("s3", "minio")]
+        if servers or RUNS.intersection(item.fixturenames):
             item.add_marker("run")
     long = {item.path for item in items if item.get_closest_marker("run")}
     items.sort(key=lambda item: (item.path.name != "test_docs.py", item.path not in long))

@@ -69,7 +69,8 @@ class Kubectl:
 
     def items(self, *arguments: str, stdin: str | None = None, timeout: float = PATIENCE) -> list[dict[str, Any]]:
         """Runs a command that prints objects as JSON, one, a list, or one after the other."""
-        printed, found = self(*arguments, "-o", "json", stdin=stdin, timeout=timeout).strip(), []
+        printed = self(*arguments, "-o", "json", stdin=stdin, timeout=timeout).strip()
+        found: list[dict[str, Any]] = []
         decoder = json.JSONDecoder()
         while printed:
             thing, end = decoder.raw_decode(printed)

@@ -20,6 +20,8 @@ from tabpipe_server.models import Served
 from tabpipe_server.request_log import Entry, Logbook
 from tests.artifact_stores import MINIO, Minio, bucket_url, minio_server, moto_server  # noqa: F401
 
+pytestmark = pytest.mark.run
+
 NOON = 1_790_000_000.25
 
 

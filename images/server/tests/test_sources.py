@@ -27,6 +27,8 @@ from tabpipe_server import cache
 from tabpipe_server.redaction import redacted
 from tests.artifact_stores import MINIO, bucket_url, minio_server, moto_server  # noqa: F401
 
+pytestmark = pytest.mark.run
+
 ROOT = Path(__file__).resolve().parents[3]
 
 

@@ -26,6 +26,8 @@ from tabpipe_server import watching
 from tabpipe_server.cache import place_of
 from tabpipe_server.models import Models
 
+pytestmark = pytest.mark.run
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
