@@ -51,6 +51,25 @@ def get(address: Address, known: Validators | None) -> Iterator[Incoming | None]
             yield Incoming(validators, _chunks(body, validators.size, address))
 
 
+def entries(folder: str, address: Address, start: str) -> Iterator[tuple[str, Validators | None]]:
+    """Give the names below a prefix that start so, up to the next slash, each with its ETag; None of a folder.
+
+    Raises:
+        Passing: The connection failed, or the server did.
+        Refusal: The server says no.
+    """
+    bucket, _, key = folder.partition("/")
+    before = f"{key}/" if key else ""
+    with worded(address):
+        pages = client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=before + start, Delimiter="/")
+        for page in pages:
+            for one in page.get("CommonPrefixes", []):
+                yield one["Prefix"][len(before) : -1], None
+            for one in page.get("Contents", []):
+                if name := one["Key"][len(before) :]:  # the prefix itself may be an object, made as a folder by some
+                    yield name, Validators(etag=one.get("ETag"), size=one["Size"])
+
+
 def client(connections: int = 10, own: Mapping[str, str] | None = None) -> Any:
     """A client of S3 that tries nothing again by itself; requests without credentials go unsigned.
 
