@@ -99,7 +99,7 @@ def _refuse_same(options: argparse.Namespace, rejects: str | None) -> None:
             continue
         if other := seen.get(path := Path(name).resolve()):
             raise Refusal(f"{what} and {other} are the same file", where=name, mend="name another one")
-        if parts is not None and path.parent == Path(parts.folder).resolve() and parts.holds(path.name):
+        if what != "IN" and parts and path.parent == Path(parts.folder).resolve() and parts.holds(path.name):
             raise Refusal(f"{what} would be a part file of IN", where=name, mend="name another folder")
         seen[path] = what
 
