@@ -116,6 +116,35 @@ def test_refused_rows_go_to_their_own_file_with_why_and_the_others_stay_in_order
     assert not (tmp_path / "bad.csv").exists(), "nothing was refused"
 
 
+@pytest.mark.parametrize("source", ["parts", "parts/part-*.csv"], ids=["folder", "pattern"])
+def test_part_files_are_answered_as_one_table(tmp_path, command, source):
+    frame = flowers(30)
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "_SUCCESS").touch()
+    frame[20:].to_csv(tmp_path / "parts" / "part-1.csv", index=False)
+    frame[:20].to_csv(tmp_path / "parts" / "part-0.csv", index=False)
+    done = command(tmp_path / source, tmp_path / "out.csv")
+    assert done.code == 0, done.err
+    assert pd.read_csv(tmp_path / "out.csv", dtype={"id": str})["id"].tolist() == frame["id"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("source", "out", "words"),
+    [
+        ("parts", "parts/out.csv", "would be a part file of IN"),
+        ("parts/*.csv", "parts/part-2.csv", "would be a part file of IN"),
+        ("parts/none-*.csv", "out.csv", "no file matches"),
+    ],
+    ids=["out-in-the-folder", "out-matches", "no-match"],
+)
+def test_part_files_that_cannot_be_read_or_would_grow_are_refused(tmp_path, command, source, out, words):
+    (tmp_path / "parts").mkdir()
+    flowers(3).to_csv(tmp_path / "parts" / "part-0.csv", index=False)
+    done = command(tmp_path / source, tmp_path / out)
+    assert done.code == 2 and words in done.err
+    assert not (tmp_path / out).exists()
+
+
 def test_json_lines_are_refused_and_kept_as_they_are(tmp_path, predictor):
     good = dict.fromkeys(SIZES, 1.5)
     lines = [{"id": 1, **good}, {"id": "1", **good}, {**good, "petal_width": [1]}, good, {"id": None, **good, "x": 5}]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +29,8 @@ def convert(
     section: DownloadArgument,
     path: Path,
     *,
-    name: str | None = None,
-    where: str | None = None,
+    name: str | Sequence[str] | None = None,
+    where: str | Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> str:
     """Turn a table into parquet.
@@ -44,8 +44,8 @@ def convert(
         source: What `open_table` takes.
         section: How it is written, and the kinds of its columns.
         path: The parquet file to write; it appears whole or not at all.
-        name: The source's own name.
-        where: What to call it in a refusal.
+        name: The source's own name; one per part file.
+        where: What to call it in a refusal; one per part file.
         progress: Is told how far it is.
 
     Returns:

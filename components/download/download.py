@@ -19,11 +19,11 @@ class Downloaded:
     rows: int
     columns: int
     bytes: int
-    """Size of the source; of the written table where the source is a sample."""
+    """Size of the source, all its part files; of the written table where the source is a sample."""
     source: str
     """The source, without credentials."""
     checksum: str
-    """SHA-256 in hex of the source's bytes, or `sample:NAME`."""
+    """SHA-256 in hex of the source's bytes, as `sources.resolve` gives it, or `sample:NAME`."""
     format: str
     """csv, jsonl, parquet, arrow, excel or sample."""
     generated: bool = False
@@ -64,6 +64,6 @@ def download_file(
         kept = Path(store) if store else None
         with open_bytes(wanted.source, target.parent, checksum=checksum, store=kept, progress=progress) as opened:
             form = convert(opened.path, wanted, target, name=opened.name, where=opened.shown, progress=progress)
-            size, checksum = opened.path.stat().st_size, opened.checksum
+            size, checksum = opened.size, opened.checksum
     shape = pq.read_metadata(target)
     return Downloaded(shape.num_rows, shape.num_columns, size, address.shown, checksum, form, generated)

@@ -56,7 +56,8 @@ def _use_case(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--source",
-        help="table to use: a path (the file is sent to the cluster's MinIO), an http(s):// or s3:// URL, or sample://NAME",
+        help="table to use: a path (a file or a folder of part files is sent to the cluster's MinIO), "
+        "an http(s):// or s3:// URL, or sample://NAME",
     )
     parser.add_argument(
         "--registry", help="what stands before the images' names (default: the cluster's own registry, if it has one)"
@@ -93,7 +94,7 @@ def _upload(options: argparse.Namespace, again: bool = False) -> tuple[Cluster, 
         )
     cluster = connect()
     if source.kind == "path":
-        use_case.download.source = keep_source(cluster, Path(source.target), progress)
+        use_case.download.source = keep_source(cluster, source.target, progress)
     registry = own_registry(cluster) if options.registry is None else options.registry
     name = find_config(options.config).stem
     uploaded = upload(cluster, use_case, name, registry, FOLDER, options.pipeline)

@@ -14,6 +14,7 @@ of MLflow's registry, or the folder of a model.
 examples:
   tabpipe predict --model music_genres@champion new.csv predictions.csv
   tabpipe predict --model nyc_rentals@v3 --probabilities --id id new.parquet predictions.parquet
+  tabpipe predict --model iris new.parquet/ predictions.parquet
   cat new.jsonl | tabpipe predict --model iris - - > predictions.csv"""
 
 
@@ -26,7 +27,9 @@ def add(commands: Any) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("table", metavar="IN", help="the table; - is standard input")
+    parser.add_argument(
+        "table", metavar="IN", help="a file, a folder of part files, or a pattern of them; - is standard input"
+    )
     parser.add_argument("out", metavar="OUT", help=".csv, .jsonl (both also .gz) or .parquet; - is standard output")
     parser.add_argument("--model", required=True, help="which model, for instance music_genres@champion")
     parser.add_argument("--probabilities", action="store_true", help="a column for each class")

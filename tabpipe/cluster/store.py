@@ -10,7 +10,6 @@ from typing import Any
 
 from components.common.artifacts.opening import VARIABLE as ARTIFACTS
 from components.common.base.errors import Refusal
-from components.common.base.files import file_digest
 from components.common.config.cluster import Cluster as Settings
 from tabpipe.cluster.client import NAMESPACE, PATIENCE, Cluster, answered
 from tabpipe.cluster.forward import forwarded
@@ -87,44 +86,46 @@ def _keys_and_address(cluster: Cluster) -> Iterator[tuple[str, str, str]]:
         yield access, key, address
 
 
-def keep_source(cluster: Cluster, path: Path, say: Callable[[str], None]) -> str:
-    """Puts a file of this machine where steps can read it, by its content: an equal file is sent once.
+def keep_source(cluster: Cluster, source: str, say: Callable[[str], None]) -> str:
+    """Puts a file of this machine, or its part files, where steps can read it, by content: equal bytes are sent once.
 
     Args:
         cluster: Where.
-        path: The file.
+        source: The path of a file or a folder, or a pattern.
         say: Is told how far the transfer is.
 
     Returns:
-        Its `s3://` address in the cluster's MinIO.
+        Its `s3://` address in the cluster's MinIO; that of part files ends with a slash.
 
     Raises:
-        Refusal: There is no such file, or MinIO cannot take it.
+        Refusal: There is no such file, it changes while it is sent, or MinIO cannot take it.
     """
     from boto3.s3.transfer import TransferConfig
     from botocore.exceptions import BotoCoreError, ClientError
 
-    if not path.is_file():
-        raise Refusal("the source does not exist", where="download.source", value=str(path))
-    size, key = path.stat().st_size, f"sources/{file_digest(path)}/{path.name}"
+    from components.common.sources import open_bytes
+
     sent = [0, 0]
+    with open_bytes(source, Path()) as opened, minio(cluster) as client:
+        size, folder = opened.size, f"sources/{opened.checksum}/"
 
-    def tell(count: int) -> None:
-        sent[0] += count
-        if size > _LONG and sent[0] * 10 // max(size, 1) > sent[1]:
-            sent[1] = sent[0] * 10 // max(size, 1)
-            say(f"  {path.name}: {sent[0] / 1e6:.0f} of {size / 1e6:.0f} MB sent to the cluster's MinIO")
+        def tell(count: int) -> None:
+            sent[0] += count
+            if size > _LONG and sent[0] * 10 // max(size, 1) > sent[1]:
+                sent[1] = sent[0] * 10 // max(size, 1)
+                say(f"  {Path(source).name}: {sent[0] / 1e6:.0f} of {size / 1e6:.0f} MB sent to the cluster's MinIO")
 
-    with minio(cluster) as client:
-        try:
-            if not _there(client, key):
-                # One at a time: a port-forward drops connections under many.
-                client.upload_file(str(path), BUCKET, key, Callback=tell, Config=TransferConfig(use_threads=False))
-        except (BotoCoreError, ClientError) as error:
-            raise Refusal(
-                f"the cluster's MinIO does not take the source: {error}", where=f"s3://{BUCKET}/{key}"
-            ) from None
-    return f"s3://{BUCKET}/{key}"
+        for path in opened.paths:
+            key = folder + path.name
+            try:
+                if not _there(client, key):
+                    # One at a time: a port-forward drops connections under many.
+                    client.upload_file(str(path), BUCKET, key, Callback=tell, Config=TransferConfig(use_threads=False))
+            except (BotoCoreError, ClientError) as error:
+                raise Refusal(
+                    f"the cluster's MinIO does not take the source: {error}", where=f"s3://{BUCKET}/{key}"
+                ) from None
+    return f"s3://{BUCKET}/{folder}{'' if isinstance(opened.path, list) else opened.name}"
 
 
 def _there(client: Any, key: str) -> bool:

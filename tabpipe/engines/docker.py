@@ -34,8 +34,10 @@ def runner(writable: list[Path], readable: list[Path]) -> local.DockerRunner:
     """
     from docker.types import Mount
 
-    mounts = [Mount(str(path), str(path), type="bind") for path in writable]
-    mounts += [Mount(str(path), str(path), type="bind", read_only=True) for path in readable]
+    mounts = [
+        Mount(str(path), str(path), type="bind", read_only=path not in writable)
+        for path in dict.fromkeys([*writable, *readable])
+    ]
     return local.DockerRunner(
         mounts=mounts,
         user=f"{os.getuid()}:{os.getgid()}",  # what a step writes belongs to whoever started the run

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from components.common.artifacts import default_url
 from components.common.base.errors import Refusal, no_space
 from components.common.base.redact import redact
-from components.common.sources import in_words, parse, resolve
+from components.common.sources import in_words, parse, parts_of, paths_of, resolve
 from components.common.tracking.step import PROGRESS
 from tabpipe.compile.images import image_of
 from tabpipe.config import UseCase, load
@@ -225,7 +225,7 @@ class UnderWay(ABC):
         from tabpipe.engines.docker import runner
 
         build(sorted(steps))
-        paths = [Path(parse(source).target).absolute() for source in read if source and parse(source).kind == "path"]
+        paths = [path for source in read if source for path in mounts_of(source)]
         write, artifacts = [home()], default_url()
         if "://" not in artifacts and not Path(artifacts).is_relative_to(home()):
             Path(artifacts).mkdir(parents=True, exist_ok=True)
@@ -250,6 +250,19 @@ class UnderWay(ABC):
         for step in self.screen.steps.values():
             if step.state == "running":
                 self.screen.ended(step.name, state)
+
+
+def mounts_of(source: str) -> list[Path]:
+    """Return what a container must see of a source on this machine: the file, or the folder of its part files."""
+    address = parse(source)
+    if address.kind != "path":
+        return []
+    parts = parts_of(address)
+    if parts is None:
+        return [Path(address.target)]
+    if Path(parts.folder) in (Path("/"), Path("/tmp")):  # a container has its own
+        return [Path(path) for path in paths_of(address.target)]
+    return [Path(parts.folder)]
 
 
 def asked_for(config: str, source: str | None, overrides: Sequence[str]) -> UseCase:

@@ -9,8 +9,9 @@ from typing import Any
 from components.common.artifacts import digest_of
 from components.common.base.errors import Refusal
 from components.common.base.files import file_digest
-from components.common.sources import parse, resolve
+from components.common.sources import parse, parts_of, resolve
 from components.common.sources.cache import content
+from components.common.sources.open import stored_parts
 from tabpipe.project import home, link_or_copy, write_json
 from tabpipe.runs.find import Kept
 
@@ -45,15 +46,22 @@ def find_source(run: Kept, fresh: Path) -> Found:
     if address.kind == "sample":
         return Found(source)
     if address.kind == "path":
-        path = Path(address.target)
-        there = path.is_file()
-        if there and file_digest(path) == checksum:
-            return Found(source)
-        why = f"{source} {'holds other bytes now' if there else 'is gone'}"
+        try:
+            if resolve(source, fresh / "store").checksum == checksum:
+                return Found(source)
+            why = f"{source} holds other bytes now"
+        except Refusal:
+            why = f"{source} is gone"
     else:
-        kept = content(home() / "store", checksum)
-        if kept is not None:
-            link_or_copy(kept, beside := fresh / "source" / (address.name or "table"))
+        beside = fresh / "source" / (address.name or "table")
+        if parts_of(address):
+            kept = {beside / name: path for name, path in stored_parts(home() / "store", checksum).items()}
+        else:
+            path = content(home() / "store", checksum)
+            kept = {beside: path} if path else {}
+        for copy, path in kept.items():
+            link_or_copy(path, copy)
+        if kept:
             return Found(str(beside))
         try:
             if address.kind == "artifact":

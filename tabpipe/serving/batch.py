@@ -12,6 +12,7 @@ from typing import Any
 
 from components.common.base.errors import Refusal, no_space
 from components.common.batch import Tally, TooManyRefused, Wanted, format_named, open_table, percentage, predict_table
+from components.common.sources import parse, parts_of, paths_of
 from components.common.tables.formats import STREAM
 from tabpipe.cluster.store_options import placed
 from tabpipe.console import error, progress
@@ -31,6 +32,7 @@ def predict(options: argparse.Namespace) -> int:
     started = time.monotonic()
     form = options.to or format_named(options.out)
     rejects = options.rejects or _beside(options.out)
+    paths = paths_of(options.table)
     _refuse_same(options, rejects)
     if not 1 <= options.chunk <= _MOST_AT_ONCE:
         rule = f"1 to {_MOST_AT_ONCE:,}"
@@ -47,7 +49,7 @@ def predict(options: argparse.Namespace) -> int:
     )
     progress = _Progress()
     try:
-        with open_table(options.table, reading, rows=options.chunk) as table:
+        with open_table(paths, reading, rows=options.chunk) as table:
             tally = predict_table(
                 predictor, table, options.out, wanted, rejects=rejects, form=form, progress=progress.told
             )
@@ -84,11 +86,14 @@ def _refuse_same(options: argparse.Namespace, rejects: str | None) -> None:
     """Refuses to write over the table, or two files under one name."""
     names = {"IN": options.table, "OUT": options.out, "--rejects": rejects}
     seen: dict[Path, str] = {}
+    parts = parts_of(parse(options.table))
     for what, name in names.items():
         if name is None or name == STREAM:
             continue
         if other := seen.get(path := Path(name).resolve()):
             raise Refusal(f"{what} and {other} are the same file", where=name, mend="name another one")
+        if what != "IN" and parts and path.parent == Path(parts.folder).resolve() and parts.holds(path.name):
+            raise Refusal(f"{what} would be a part file of IN", where=name, mend="name another folder")
         seen[path] = what
 
 

@@ -21,7 +21,7 @@ _CHECKSUM = re.compile(r"[0-9a-f]{64}")
 _LEFTOVER_SECONDS = 86400
 
 Entry = dict[str, Any]
-"""`checksum`, and either `identity` (of a file) or `validators` (of a remote object)."""
+"""`checksum`, and either `identity` (of a file), `validators` (of an object) or `parts`: name to such an entry."""
 
 
 def key_of(address: Address) -> str:
@@ -47,8 +47,8 @@ def note(store: Path, key: str, entry: Entry) -> None:
     store.mkdir(parents=True, exist_ok=True)
     with written_whole(store / "index.json") as beside:
         beside.write_text(json.dumps(entries, indent=1, sort_keys=True))
-    if before and all(other["checksum"] != before["checksum"] for other in entries.values()):
-        (store / before["checksum"]).unlink(missing_ok=True)
+    for checksum in _checksums(before) - set().union(*map(_checksums, entries.values())) if before else ():
+        (store / checksum).unlink(missing_ok=True)
 
 
 def place(store: Path, checksum: str) -> Path | None:
@@ -82,8 +82,15 @@ def _read(store: Path) -> dict[str, Entry]:
         return {}
     if not isinstance(entries, dict):
         return {}
-    return {
-        key: entry
-        for key, entry in entries.items()
-        if isinstance(entry, dict) and _CHECKSUM.fullmatch(str(entry.get("checksum", "")))
-    }
+    return {key: entry for key, entry in entries.items() if _sound(entry)}
+
+
+def _sound(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not _CHECKSUM.fullmatch(str(entry.get("checksum", ""))):
+        return False
+    parts = entry.get("parts", {})
+    return isinstance(parts, dict) and all(map(_sound, parts.values()))
+
+
+def _checksums(entry: Entry) -> set[str]:
+    return {entry["checksum"], *(part["checksum"] for part in entry.get("parts", {}).values())}

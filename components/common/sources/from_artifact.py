@@ -30,7 +30,7 @@ def find(address: Address, checksum: str = "") -> Version:
         raise Refusal(
             f"{version.ref} is a folder of {version.files} files",
             where=address.shown,
-            rule="a source is one file",
+            rule="an artifact that is a source is one file",
             mend="name an artifact that is a table; tabpipe artifacts list shows them",
         )
     return version

@@ -19,7 +19,7 @@ class Address:
 
     kind: Literal["path", "http", "s3", "sample", "artifact"]
     target: str
-    """An absolute path, a whole URL, `bucket/key`, a sample's name, or `NAME:ALIAS` of an artifact."""
+    """An absolute path, a whole URL, `bucket/key` or `bucket/prefix/`, a sample's name, `NAME:ALIAS` of an artifact."""
     shown: str
     """The source as it may stand in messages and metadata: without credentials."""
     name: str
@@ -51,11 +51,13 @@ def parse(source: str) -> Address:
         return _path(Path(unquote(parts.path)), source)
     if scheme == "s3":
         bucket, _, key = rest.rpartition("@")[2].partition("/")
-        if not bucket or not key or key.endswith("/"):
+        if not bucket or (not key and not rest.endswith("/")):
             raise Refusal(
-                "an s3:// URL names a bucket and an object", where=shown, mend="write s3://bucket/folder/file"
+                "an s3:// URL names a bucket and an object",
+                where=shown,
+                mend="write s3://bucket/folder/file, or s3://bucket/folder/ of part files",
             )
-        return Address("s3", f"{bucket}/{key}", f"s3://{bucket}/{key}", key.rpartition("/")[2])
+        return Address("s3", f"{bucket}/{key}", f"s3://{bucket}/{key}", key.rstrip("/").rpartition("/")[2])
     if scheme == "artifact":
         from components.common.base.artifact_ref import parse_ref
 

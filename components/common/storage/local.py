@@ -41,12 +41,28 @@ def state(path: Path, shown: str) -> os.stat_result:
     except (OSError, ValueError) as error:
         raise Refusal(f"not a path ({error})", where=shown) from None
     if stat.S_ISDIR(found.st_mode):
-        raise Refusal("this is a folder", where=shown, rule="a source is one file", mend=_within(path))
+        raise Refusal("this is a folder", where=shown, rule="a file is read here")
     if not stat.S_ISREG(found.st_mode):
         raise Refusal("this is no regular file", where=shown, rule="a source is read more than once")
     if not os.access(path, os.R_OK):
         raise Refusal("the file may not be read", where=shown, mend="check its permissions")
     return found
+
+
+def entries(folder: str, address: Address, start: str) -> Iterator[tuple[str, list[int] | None]]:
+    """Give the names in a folder that start so, each with the identity of the file; None of a folder.
+
+    Raises:
+        Refusal: There is no such folder, it may not be read, or one of its files may not.
+    """
+    try:
+        found = os.scandir(folder or "/")
+    except OSError as error:
+        raise Refusal(f"the folder cannot be read ({error.strerror})", where=address.shown, value=folder) from None
+    with found:
+        for entry in found:
+            if entry.name.startswith(start):
+                yield entry.name, None if entry.is_dir() else identity(state(Path(entry.path), entry.path))
 
 
 def identity(found: os.stat_result) -> list[int]:
@@ -62,11 +78,6 @@ def _nearby(path: Path) -> str:
         return "its folder holds no file"
     rest = ", …" if len(files) > _SHOWN else ""
     return misspelt(path.name, files) or f"its folder holds {', '.join(files[:_SHOWN])}{rest}"
-
-
-def _within(path: Path) -> str:
-    files = _files(path)
-    return f"name a file in it, for instance {files[0]}" if files else "name a file"
 
 
 def _files(folder: Path) -> list[str]:

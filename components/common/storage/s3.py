@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from typing import Any
 
 from components.common.base.errors import Refusal
@@ -20,7 +22,7 @@ def unchanged(address: Address, known: Validators) -> bool | None:
 
     bucket, _, key = address.target.partition("/")
     try:
-        return known.same(_validators(client().head_object(Bucket=bucket, Key=key)))
+        return known.same(_validators(_shared().head_object(Bucket=bucket, Key=key)))
     except (BotoCoreError, ClientError, ValueError):
         return None  # The GET that follows will tell what is wrong, if anything is.
 
@@ -42,7 +44,7 @@ def get(address: Address, known: Validators | None) -> Iterator[Incoming | None]
     """
     bucket, _, key = address.target.partition("/")
     with worded(address):
-        answer = client().get_object(Bucket=bucket, Key=key)
+        answer = _shared().get_object(Bucket=bucket, Key=key)
     with closing(answer["Body"]):
         found = incoming(answer, address)
         yield None if known and known.same(found.validators) else found
@@ -57,6 +59,35 @@ def incoming(answer: dict[str, Any], address: Address) -> Incoming:
     """
     validators = _validators(answer)
     return Incoming(validators, _chunks(answer["Body"], validators.size, address))
+
+
+def entries(folder: str, address: Address, start: str) -> Iterator[tuple[str, Validators | None]]:
+    """Give the names below a prefix that start so, up to the next slash, each with its ETag; None of a folder.
+
+    Raises:
+        Passing: The connection failed, or the server did.
+        Refusal: The server says no.
+    """
+    bucket, _, key = folder.partition("/")
+    before = f"{key}/" if key else ""
+    with worded(address):
+        pages = _shared().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=before + start, Delimiter="/")
+        for page in pages:
+            for one in page.get("CommonPrefixes", []):
+                yield one["Prefix"][len(before) : -1], None
+            for one in page.get("Contents", []):
+                if name := one["Key"][len(before) :]:  # the prefix itself may be an object, made as a folder by some
+                    yield name, Validators(etag=one.get("ETag"), size=one["Size"])
+
+
+def _shared() -> Any:
+    """The client of what the AWS_* variables say now; to make one takes longer than to ask it."""
+    return _client_of(os.getpid(), tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_"))))
+
+
+@lru_cache(maxsize=1)
+def _client_of(process: int, variables: tuple[tuple[str, str], ...]) -> Any:
+    return client()
 
 
 def client(connections: int = 10, own: Mapping[str, str] | None = None) -> Any:

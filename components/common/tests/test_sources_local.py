@@ -12,6 +12,7 @@ import pytest
 from components.common.base.errors import Refusal
 from components.common.base.redact import redact
 from components.common.sources import fetch, open_bytes, parse, resolve
+from components.common.tables.reader import open_table
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -91,13 +92,11 @@ def test_a_file_written_a_moment_ago_is_read_again(table, tmp_path):
         pytest.param("{folder}/my tabel.csv", ["does not exist", "'my table.csv'"], id="missing-with-the-nearest"),
         pytest.param("{folder}/fruit.csv", ["its folder holds my table.csv"], id="missing-with-what-is-there"),
         pytest.param("{folder}/none/t.csv", ["does not exist", "no folder"], id="missing-folder"),
-        pytest.param("{folder}", ["folder", "my table.csv"], id="a-folder"),
         pytest.param("/dev/null", ["no regular file"], id="a-device"),
         pytest.param("a\0b", ["not a path"], id="no-path"),
         pytest.param("gs://bucket/t.csv", ["gs://", "known"], id="unknown-scheme"),
         pytest.param("htp://host/t.csv", ["htp", "'http'"], id="misspelt-scheme"),
         pytest.param("s3://bucket", ["bucket and an object"], id="s3-without-object"),
-        pytest.param("s3://bucket/folder/", ["bucket and an object"], id="s3-folder"),
         pytest.param("http:///t.csv", ["no host"], id="no-host"),
         pytest.param("http://host:port/t.csv", ["not a URL"], id="no-port"),
         pytest.param("file://elsewhere/t.csv", ["this machine"], id="file-of-another-machine"),
@@ -108,6 +107,144 @@ def test_what_is_no_source_is_refused(table, tmp_path, source, words):
         resolve(source.format(folder=tmp_path), tmp_path / "store")
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Part files as Spark leaves them, written a minute ago."""
+    folder = tmp_path / "spark"
+    folder.mkdir()
+    for name, text in {
+        "part-1.csv": "a\n3\n",
+        "part-0.csv": "a\n1\n2\n",
+        "_SUCCESS": "",
+        ".part-0.csv.crc": "x",
+    }.items():
+        (folder / name).write_text(text)
+        aged(folder / name)
+    return folder
+
+
+PART_FORMS = {
+    "folder": str,
+    "folder-with-slash": lambda folder: f"{folder}/",
+    "uri": Path.as_uri,
+    "relative": os.path.relpath,
+    "pattern": lambda folder: f"{folder}/part-?.csv",
+    "relative-pattern": lambda folder: f"{os.path.relpath(folder)}/*.csv",
+    "pattern-of-all": lambda folder: f"{folder}/*",
+}
+
+
+@pytest.mark.parametrize("write", PART_FORMS.values(), ids=PART_FORMS)
+def test_part_files_are_read_where_they_lie_in_the_order_of_their_names(folder, tmp_path, write):
+    form = write(folder)
+    version = resolve(form, tmp_path / "store")
+    names = ["part-0.csv", "part-1.csv"]
+    digests = {name: sha(folder / name) for name in names}
+    assert version.checksum == hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+    with open_bytes(form, tmp_path / "out", checksum=version.checksum) as opened:
+        assert [path.resolve() for path in opened.path] == [folder / name for name in names]
+        assert opened.name == names and opened.size == 10
+        start = form.rstrip("/") if "*" not in form and "?" not in form else form.rpartition("/")[0]
+        assert opened.shown == [f"{start}/{name}" for name in names]
+        with open_table(opened.path, name=opened.name, where=opened.shown) as table:
+            assert [value for chunk in table.chunks for value in chunk.columns["a"].to_pylist()] == ["1", "2", "3"]
+    assert not (tmp_path / "out").exists(), "nothing is copied"
+
+
+def test_a_pattern_without_folder_matches_in_this_one(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder)
+    with open_bytes("part-[01].csv", tmp_path) as opened:
+        assert opened.shown == opened.name == ["part-0.csv", "part-1.csv"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_one_file(folder, tmp_path):
+    odd = folder / "part-[01].csv"
+    odd.write_text("a\n9\n")
+    version = resolve(str(odd), tmp_path / "store")
+    assert version.path == odd and version.checksum == sha(odd)
+
+
+def test_only_changed_parts_are_read_again(folder, tmp_path):
+    store = tmp_path / "store"
+    resolve(str(folder), store)
+    index = json.loads((store / "index.json").read_text())
+    index[str(folder)]["parts"]["part-0.csv"]["checksum"] = "0" * 64
+    (store / "index.json").write_text(json.dumps(index))
+    (folder / "part-1.csv").write_text("a\n4\n")
+    digests = {"part-0.csv": "0" * 64, "part-1.csv": sha(folder / "part-1.csv")}
+    assert resolve(str(folder), store).checksum == hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+CHANGES = {
+    "changed": lambda folder: (folder / "part-1.csv").write_text("a\n4\n"),
+    "new": lambda folder: (folder / "part-2.csv").write_text("a\n4\n"),
+    "gone": lambda folder: (folder / "part-1.csv").unlink(),
+    "renamed": lambda folder: (folder / "part-1.csv").rename(folder / "part-2.csv"),
+    "folder-gone": lambda folder: folder.rename(folder.with_name("elsewhere")),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("fails", [False, True], ids=["read-well", "read-badly"])
+def test_parts_that_change_while_they_are_read_are_refused(folder, tmp_path, change, fails):
+    with (
+        pytest.raises(Refusal, match="spark: the source changed while it was being read"),
+        open_bytes(str(folder), tmp_path),
+    ):
+        change(folder)
+        if fails:
+            raise Refusal("the last line is cut")
+
+
+@pytest.mark.parametrize("change", [CHANGES[name] for name in ("changed", "new", "gone", "renamed")])
+def test_other_parts_than_those_that_were_resolved_are_refused(folder, tmp_path, change):
+    checksum = resolve(str(folder), tmp_path / "store").checksum
+    change(folder)
+    with (
+        pytest.raises(Refusal, match="changed while it was being read"),
+        open_bytes(str(folder), tmp_path, checksum=checksum),
+    ):
+        pass
+    assert resolve(str(folder), tmp_path / "store").checksum != checksum
+
+
+def test_a_mark_that_is_no_part_changes_nothing(folder, tmp_path):
+    first = resolve(str(folder), tmp_path / "store")
+    with open_bytes(str(folder), tmp_path, checksum=first.checksum):
+        (folder / "_SUCCESS").write_text("again")
+        (folder / "_temporary").mkdir()
+    assert resolve(str(folder), tmp_path / "store") == first
+
+
+@pytest.mark.parametrize(
+    ("made", "source", "words"),
+    [
+        pytest.param([], "{}", ["no part file", "_SUCCESS"], id="marks-alone"),
+        pytest.param(["a.csv"], "{}/2026-*.csv", ["no file matches", "2026-*.csv", "a.csv"], id="no-match"),
+        pytest.param([], "{}/none/*.csv", ["No such file", "none"], id="pattern-without-folder"),
+        pytest.param(["a/b.csv"], "{}/*/b.csv", ["pattern", "name of a folder"], id="pattern-of-folders"),
+        pytest.param(["year=2026/a.csv"], "{}", ["folders", "year=2026", "partitions"], id="partitions"),
+        pytest.param(["b.parquet/a", "a.parquet"], "{}/*.parquet", ["folders", "b.parquet"], id="match-is-a-folder"),
+        pytest.param(["_delta_log/0.json", "a.parquet"], "{}", ["Delta table"], id="delta"),
+    ],
+)
+def test_what_is_no_table_of_part_files_is_refused(tmp_path, made, source, words):
+    for name in ["_SUCCESS", *made]:
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a\n1\n")
+    with pytest.raises(Refusal) as caught:
+        resolve(source.format(tmp_path / "in"), tmp_path / "store")
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_an_unreadable_part_is_named(folder, tmp_path):
+    (folder / "part-2.csv").symlink_to(folder / "nothing")
+    with pytest.raises(Refusal, match=r"part-2\.csv: the file does not exist"):
+        resolve(str(folder), tmp_path / "store")
 
 
 def test_a_sample_is_known_by_its_name(tmp_path):

@@ -6,6 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from components.common.sources import resolve
@@ -67,6 +68,30 @@ def test_a_file_becomes_a_stamped_table(step, tmp_path):
         "format": "csv",
     }
     assert metrics.metadata == {"rows": 2, "columns": 2, "bytes": 12} == record["scores"]
+
+
+@pytest.mark.parametrize("source", ["{}", "{}/part-*.csv"], ids=["folder", "pattern"])
+def test_part_files_become_one_stamped_table(step, tmp_path, source):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, text in {"_SUCCESS": "", "part-1.csv": "b,a\n6,x\n", "part-0.csv": "a,b\n1,2\n3,4\n"}.items():
+        (folder / name).write_text(text)
+    source = source.format(folder)
+    checksum = resolve(source, tmp_path / "store").checksum
+    table, metrics, _ = step(source, checksum, kinds={"b": "numerical"})
+    assert pq.read_table(table.path).to_pydict() == {"a": ["1", "3", "x"], "b": [2, 4, 6]}
+    assert table.metadata["source"] == source and table.metadata["source_sha256"] == checksum
+    assert metrics.metadata == {"rows": 3, "columns": 2, "bytes": 20}
+
+
+def test_a_part_that_is_no_table_is_named(step, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "part-0.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "in" / "part-1.csv").write_text("a,b\n1,2,3\n")
+    with pytest.raises(SystemExit):
+        step(tmp_path / "in")
+    assert f"{tmp_path}/in/part-1.csv" in capsys.readouterr().out
+    assert list((tmp_path / "out").glob("*")) == []
 
 
 def test_a_generated_sample_says_so(step, capsys):
