@@ -10,6 +10,7 @@ from components.common.base.errors import Refusal, nearest
 from components.common.config import Reading
 from components.common.inference.arrow_values import of_kind
 from components.common.inference.values import FALSE, TRUE, text_of
+from components.common.sources import paths_of
 from components.common.tables.chunk import of_values
 from components.common.tables.reader import open_table
 
@@ -66,7 +67,7 @@ def _head(table: Path, reading: dict[str, str]) -> tuple[pd.DataFrame, list[str]
     Returns:
         The rows, and the columns of lists or records, which are left out.
     """
-    if not table.exists():
+    if not table.exists() and not set("*?[") & set(table.name):
         raise Refusal("the file does not exist", where=str(table), rule="init reads files on this machine")
     try:
         return _read(table, reading)
@@ -84,7 +85,7 @@ def _read(table: Path, reading: dict[str, str]) -> tuple[pd.DataFrame, list[str]
     parts: dict[str, list[pa.Array]] = {}
     left_out: set[str] = set()
     rows = 0
-    with open_table(table, Reading.model_validate(reading)) as opened:
+    with open_table(paths_of(str(table)), Reading.model_validate(reading)) as opened:
         for chunk in opened.chunks:
             for name, values in chunk.columns.items():
                 if _nested(values):

@@ -54,14 +54,14 @@ def convert(
     Raises:
         Refusal: It is no table, or has no rows.
     """
-    form, left_out = "", set()
+    form, called, left_out = "", "", set()
 
     def parts() -> Iterator[pa.Table]:
-        nonlocal form
+        nonlocal form, called
         with open_table(
             source, section, name=name, where=where, strict=True, declared=section.kinds, progress=progress
         ) as table:
-            form, begun = table.form, False
+            form, called, begun = table.form, table.where, False
             for group in _groups(table.chunks):
                 if found := set(table.left_out) - left_out:
                     left_out.update(found)
@@ -73,7 +73,7 @@ def convert(
     def empty() -> Refusal:
         return Refusal(
             "the table has no column that is read" if left_out else "the table has no rows",
-            where=where or str(source),
+            where=called,
             value=", ".join(sorted(left_out)) or None,
             rule="columns of lists and records are left out" if left_out else "at least one row below the header",
         )

@@ -62,7 +62,7 @@ def read_outcomes(
         open_bytes(source, Path(scratch)) as file,
         open_table(file.path, reading, name=file.name, where=file.shown) as table,
     ):
-        shown = file.shown
+        shown = table.where
         for column in wanted.values():
             if column not in table.names:
                 raise Refusal("there is no such column", where=shown, value=column, mend=nearest(column, table.names))
