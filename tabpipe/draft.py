@@ -38,6 +38,13 @@ def draft(table: Path, target: str) -> str:
     frame, left_out = _head(table, reading)
     if target not in frame.columns:
         raise Refusal(f"there is no column {target!r}", where=str(table), mend=nearest(target, map(str, frame.columns)))
+    if len(frame.columns) == 1:
+        raise Refusal(
+            "no column is left to learn from",
+            where=str(table),
+            value=f"{', '.join(left_out)} hold lists or records" if left_out else f"only {target}",
+            rule="at least one column beside the target",
+        )
     kinds = {str(name): _kind(frame[name], name == target) for name in frame.columns}
     lines = [
         "# yaml-language-server: $schema=schema.json",
