@@ -154,9 +154,9 @@ def serve(listening, address):
     _LISTENS.append(address)
     threads.keep_to_one()
     from tabpipe.engines import kfp_light  # noqa: F401  # first, or it is not light
-    from tabpipe.engines.fork_client import PRELOAD
+    from tabpipe.engines.fork_client import preload
 
-    for module in [*PRELOAD, *MORE]:
+    for module in [*preload(), *MORE]:
         importlib.import_module(module)
     import sqlalchemy.orm
 
