@@ -58,7 +58,7 @@ def _verdict(tally: Tally) -> Any:
     if not tally.refused:
         return html.verdict("passed", "All rows were answered.")
     share = percentage(tally.refused, tally.rows)
-    kind = "warning" if tally.answered else "failed"
+    kind: html.Kind = "warning" if tally.answered else "failed"
     return html.verdict(kind, f"{tally.refused:,} of {tally.rows:,} rows ({share}) were refused.")
 
 

@@ -21,7 +21,9 @@ def write_ab_page(path: str | os.PathLike[str], result: Mapping[str, Any]) -> No
         result: What `ab report --json` prints.
     """
     metric, compared = result["metric"], result["comparisons"]
-    kind = "passed" if result["better"] in ("champion", "challenger") and not result["warnings"] else "warning"
+    kind: html.Kind = (
+        "passed" if result["better"] in ("champion", "challenger") and not result["warnings"] else "warning"
+    )
     heads, cells = comparison_table(result)
     blocks = [html.verdict(kind, result["sentence"])]
     blocks += [html.verdict("warning", words) for words in result["warnings"]]

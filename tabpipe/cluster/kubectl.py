@@ -69,7 +69,8 @@ class Kubectl:
 
     def items(self, *arguments: str, stdin: str | None = None, timeout: float = PATIENCE) -> list[dict[str, Any]]:
         """Runs a command that prints objects as JSON, one, a list, or one after the other."""
-        printed, found = self(*arguments, "-o", "json", stdin=stdin, timeout=timeout).strip(), []
+        printed = self(*arguments, "-o", "json", stdin=stdin, timeout=timeout).strip()
+        found: list[dict[str, Any]] = []
         decoder = json.JSONDecoder()
         while printed:
             thing, end = decoder.raw_decode(printed)
@@ -129,7 +130,7 @@ def check_version() -> None:
     if not shutil.which("kubectl"):
         raise lacking()
     version = json.loads(run("version", "--client", "-o", "json"))["clientVersion"]
-    number = (int(version["major"]), int(re.match(r"\d+", version["minor"])[0]))
+    number = (int(version["major"]), int(re.findall(r"^\d+", version["minor"])[0]))
     if number < OLDEST:
         raise Refusal(
             "kubectl is too old",

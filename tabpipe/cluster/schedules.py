@@ -91,7 +91,8 @@ def schedules(cluster: Cluster, use_case: str | None = None) -> list[Any]:
         cluster: Where.
         use_case: Those of one use case only.
     """
-    found, token = [], ""
+    found: list[Any] = []
+    token = ""
     while True:
         page = cluster.kfp.list_recurring_runs(
             page_token=token, page_size=100, sort_by="created_at desc", namespace=NAMESPACE

@@ -95,7 +95,8 @@ def wait(
     Raises:
         Refusal: A part will not become ready, or not in time; each is named with the reason and its last log lines.
     """
-    board, failing = Board(out), {}
+    board = Board(out)
+    failing: dict[str, float] = {}
     try:
         while True:
             age = time.monotonic() - board.started

@@ -10,13 +10,14 @@ from tabpipe.runs.screen import metrics_table, shorter
 
 if TYPE_CHECKING:
     from tabpipe.runs.local_run import UnderWay
+    from tabpipe.runs.train_run import Run
 
 
 METRICS = tuple(name for names in OF_TASK.values() for name in names)
 """In the order in which they are shown; kfp hands them over in none."""
 
 
-def tell(run: UnderWay, summary: dict[str, Any]) -> None:
+def tell(run: Run, summary: dict[str, Any]) -> None:
     """Prints a run's metrics and where things are, or what went wrong."""
     say = run.screen.say
     if summary["state"] == "succeeded":

@@ -174,7 +174,7 @@ class _Writer:
 
     def close(self, closed: dict[str, Any]) -> None:
         """Ends the parent run, with the metrics and parameters of the whole."""
-        children = {}
+        children: dict[str | None, str] = {}
         for run in self.client.search_runs([self.experiment], f"tags.`mlflow.parentRunId` = '{self.parent}'"):
             children.setdefault(run.data.tags.get("tabpipe.step"), run.info.run_id)
         for step in closed.get("steps", []):

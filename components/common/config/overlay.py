@@ -25,7 +25,7 @@ def settings_of(section: str | dict[str, Any], defaults: str = "{}") -> dict[str
     try:
         given = json.loads(section) if isinstance(section, str) else section
     except json.JSONDecodeError as error:
-        raise _refusal(section, str(error)) from None
+        raise _refusal(str(section), str(error)) from None
     if not isinstance(given, dict):
         raise _refusal(str(section), f"this is a {type(given).__name__}")
     return _merged(json.loads(defaults), given)

@@ -62,8 +62,8 @@ def open_bytes(
         return
     if store and not checksum:
         checksum = resolve(source, store, progress).checksum
-    if store and (path := kept.content(store, checksum)):
-        yield Opened(path, checksum, address.name, address.shown)
+    if store and (content := kept.content(store, checksum)):
+        yield Opened(content, checksum, address.name, address.shown)
         return
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch, prefix=".incoming-") as folder:

@@ -75,7 +75,7 @@ def client(connections: int = 10, own: Mapping[str, str] | None = None) -> Any:
     signed = "aws_access_key_id" in own or session.get_credentials()
     signature = {} if signed else {"signature_version": UNSIGNED}
     # The end of a port-forward is on this machine, where no proxy leads.
-    direct = {"proxies": {}} if own.get("endpoint_url", "").startswith("http://127.0.0.1:") else {}
+    direct: dict[str, Any] = {"proxies": {}} if own.get("endpoint_url", "").startswith("http://127.0.0.1:") else {}
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,

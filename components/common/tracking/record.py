@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +46,7 @@ class Record:
             else:
                 self.parameters[_name(name)] = _text(value)
 
-    def metrics(self, values: dict[str, float], prefix: str = "") -> None:
+    def metrics(self, values: Mapping[str, float], prefix: str = "") -> None:
         """Notes metrics."""
         self.scores.update({_name(f"{prefix}{key}"): float(value) for key, value in values.items()})
 

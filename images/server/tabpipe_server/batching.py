@@ -58,7 +58,8 @@ class Batching:
         waiting = [one for one in self._waiting.get(lane, ()) if not one.future.done()]
         if self._running.get(lane, 0) >= self._lanes:
             return
-        batch, rows = [], 0
+        batch: list[_Waiting] = []
+        rows = 0
         while waiting and (not batch or rows + waiting[0].rows <= MOST_ROWS):
             batch.append(waiting.pop(0))
             rows += batch[-1].rows

@@ -64,7 +64,7 @@ class Unanswered(Exception):
         fault = {"code": self.code, "message": self.message}
         fault.update((name, part) for name, part in self.parts.items() if part not in ("", None))
         sentence = self.sentence()
-        document = {"error": sentence, "fault": fault} if plain else {"error": fault}
+        document: dict[str, Any] = {"error": sentence, "fault": fault} if plain else {"error": fault}
         document["error_code"] = MLFLOW_CODES.get(self.status, "BAD_REQUEST")
         document["message"] = sentence
         document["request_id"] = request_id

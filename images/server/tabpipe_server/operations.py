@@ -32,7 +32,7 @@ _SENT_HEADERS = [
         "schema": _TEXT,
     },
 ]
-_LOCKED = [{"bearer": []}, {"header": []}]
+_LOCKED: list[dict[str, list[str]]] = [{"bearer": []}, {"header": []}]
 _FAILING = {400: "Error", 408: "Error", 413: "Error", 415: "Error", 431: "Error", 500: "Error", 503: "Error"}
 _READY: Schema = {"type": "object", "properties": {"ready": {"type": "boolean"}}, "required": ["ready"]}
 _DATATYPES = {"numerical": "FP64"}
