@@ -87,8 +87,8 @@ test-docker: $(TEST)  ## Runs the tests that need a Docker engine; builds the im
 test-cluster: $(TEST)  ## Runs the tests that need a cluster, on that of KUBECONFIG; says what it skipped
 	@$(BIN)/python -m pytest -m cluster -rs --timeout 1800 $(ARGS)
 
-lint: $(TEST)  ## Checks style
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+lint: $(TEST)  ## Checks style and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 bench: $(TEST)  ## Measures a run beside a plain script: speed, memory, unchanged rerun
 	@$(BIN)/python -m bench.main $(ARGS)
@@ -121,7 +121,7 @@ pictures: $(RUN)  ## Draws the README's pictures anew (needs Chromium)
 	@rm -rf output/pictures
 
 clean:  ## Removes the environment and everything that runs have made
-	rm -rf $(VENV) output .pytest_cache .ruff_cache
+	rm -rf $(VENV) output .pytest_cache .ruff_cache .mypy_cache
 
 # One stamp per lock: an unchanged lock is a set-up skipped at once.
 $(BIN)/uv: requirements/uv.lock

@@ -126,9 +126,10 @@ class UseCase(Section):
         One that is null is taken out, so that an override can change the model of a YAML that has others.
         """
         known = KNOWN.get(self.train.model, {}).get(self.task, frozenset())
+        extra = self.train.model_extra or {}
         for name, value in self.train.hyperparameters.items():
             if value is None and name not in known:
-                del self.train.model_extra[name]
+                del extra[name]
         refuse_unknown_early(self.train.model, self.task, self.train.hyperparameters)
 
     def arguments(self, name: str) -> dict[str, str]:
@@ -226,7 +227,8 @@ def load(name: str, overrides: list[str] | None = None) -> UseCase:
         config = OmegaConf.load(path)
         if not OmegaConf.is_dict(config):
             raise Refusal("not a mapping of keys to values", where=str(path), mend="see config/iris.yaml for the form")
-        values = OmegaConf.to_container(OmegaConf.merge(config, OmegaConf.from_dotlist(overrides or [])), resolve=True)
+        merged = OmegaConf.merge(config, OmegaConf.from_dotlist(overrides or []))
+        values: Any = OmegaConf.to_container(merged, resolve=True)
     except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
         raise Refusal(f"not readable: {str(error).strip()}", where=str(path)) from None
     where = f"{path}, with overrides" if overrides else str(path)

@@ -68,7 +68,7 @@ def base(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two-commits")
     project, home = folder / "project", folder / "home"
     ignored = shutil.ignore_patterns(
-        ".git", ".venv", "output", "build", "__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis"
+        ".git", ".venv", "output", "build", "__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis"
     )
     shutil.copytree(ROOT, project, ignore=ignored)
     git(folder, "init", "--quiet", "--initial-branch=main", str(project))

@@ -76,7 +76,7 @@ def of_rows(
     if not bad.any() if holds is None else holds:
         return Check(name, column, rule, well, severity, "passed", bad_rows=0)
     first = int(bad.argmax()) if bad.any() else None
-    value = None if first is None else series.iloc[first]
+    value: Any = None if first is None else series.iloc[first]
     if hasattr(value, "item"):
         value = value.item()  # a plain number, so that it is shown as one
     return Check(name, column, rule, ill, severity, "failed", int(bad.sum()), first, value, mend)

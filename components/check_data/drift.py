@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from components.check_data.checks import Check
+from components.check_data.checks import Check, Outcome
 from components.check_data.values import as_class
 from components.common.config import CheckDataArgument
 from components.common.reports.svg import finite
@@ -113,7 +113,7 @@ def _kolmogorov_smirnov(
         test = ks_2samp(present, past, method="auto" if exact else "asymp")
         p = f"p = {test.pvalue:.3g}" if test.pvalue > 1e-300 else "p below 1e-300"
         observed = f"{p}, largest distance {test.statistic:.3f}"
-        outcome = "passed" if test.pvalue >= level else "failed"
+        outcome: Outcome = "passed" if test.pvalue >= level else "failed"
         checks.append(Check("drift", column, rule, observed, drift.severity, outcome, mend=MEND))
     return checks
 
@@ -139,5 +139,5 @@ def _kullback_leibler(frame: pd.DataFrame, reference: pd.DataFrame, column: str,
     change = present.reindex(names, fill_value=0) / len(frame) - past.reindex(names, fill_value=0) / len(reference)
     largest = change.abs().idxmax()
     observed = f"{divergence:.4f} nats; the most changed is {largest}, {change[largest] * 100:+.2f} points"
-    outcome = "passed" if divergence <= drift.kl_threshold else "failed"
+    outcome: Outcome = "passed" if divergence <= drift.kl_threshold else "failed"
     return Check("drift", column, rule, observed, drift.severity, outcome, mend=MEND)

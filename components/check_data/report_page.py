@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -120,7 +121,8 @@ def _column(
 ) -> html.Markup:
     """A figure of one column: drawn by its kind, or by what it holds where that is not what was declared."""
     series = frame[column]
-    past, size = None, ""
+    past = None
+    size: Literal["", "tall"] = ""
     if reference is not None and column in reference and fits(reference[column], kind)[0]:
         past = reference[column]
     missing = int(series.isna().sum())

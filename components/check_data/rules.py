@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from components.check_data.checks import Check, of_rows, rows_of
+from components.check_data.checks import Check, Outcome, of_rows, rows_of
 from components.check_data.kinds import EXPECTED, fits, words_of_type
 from components.check_data.values import check_target, check_values
 from components.common.base.errors import nearest
@@ -87,7 +87,7 @@ def _present(frame: pd.DataFrame, column: str) -> Check:
     count = int((frame.columns == column).sum())
     observed = "there" if count == 1 else f"the column stands there {count} times" if count else "the column is missing"
     mend = "rename all but one" if count else f"{nearest(column, map(str, frame.columns))}; else take it out of columns"
-    outcome = "passed" if count == 1 else "failed"
+    outcome: Outcome = "passed" if count == 1 else "failed"
     return Check("present", column, "the column is there, once", observed, "error", outcome, mend=mend)
 
 

@@ -54,7 +54,8 @@ def convert(
     Raises:
         Refusal: It is no table, or has no rows.
     """
-    form, called, left_out = "", "", set()
+    form, called = "", ""
+    left_out: set[str] = set()
 
     def parts() -> Iterator[pa.Table]:
         nonlocal form, called

@@ -93,10 +93,12 @@ def compare(
     refuse_unknown_slices(section.slices, test, _TEST)
     candidate = open_candidate(section, candidate_path, test)
     target_values(test, section.target, section.task, _TEST)  # all rows, those left out too, must be fit
-    champion, unfit, signature = None, "", []
+    champion, unfit = None, ""
+    signature: list[str] = []
     if champion_path is not None:
         champion, unfit, signature = open_champion(section, candidate, champion_path, test)
-    rows, left_out = test, 0
+    rows = test
+    left_out: int | None = 0
     if champion is not None:
         rows, left_out, unfit = _untouched(test, seen)
         champion = None if unfit else champion
@@ -111,12 +113,12 @@ def compare(
             former = ask(champion.pipeline, rows)
         except Exception as error:  # whatever an old model trips over is no fault of the candidate
             unfit = f"it cannot answer these rows: {error}"
-    times = latencies([candidate] if former is None else [candidate, champion], rows)
+    times = latencies([candidate] if champion is None or former is None else [candidate, champion], rows)
     mine = _judged(candidate, truth, found, times[0])
     alone = Comparison(len(rows), left_out, mine, None, unfit, signature, None, None, 0, [])
-    if former is None:
+    if champion is None or former is None:
         return alone
-    return _against(section, rows, truth, replace(alone, champion=_judged(champion, truth, former, times[1])))
+    return _against(section, rows, truth, alone, _judged(champion, truth, former, times[1]))
 
 
 def _untouched(test: pd.DataFrame, seen: Sequence[pd.DataFrame] | None) -> tuple[pd.DataFrame, int | None, str]:
@@ -130,9 +132,11 @@ def _untouched(test: pd.DataFrame, seen: Sequence[pd.DataFrame] | None) -> tuple
     return test[fresh], len(test) - left, ""
 
 
-def _against(section: PromoteArgument, rows: pd.DataFrame, truth: np.ndarray, both: Comparison) -> Comparison:
-    """Adds the difference, its interval and the slices."""
-    one, other = both.candidate, both.champion
+def _against(
+    section: PromoteArgument, rows: pd.DataFrame, truth: np.ndarray, alone: Comparison, other: Judged
+) -> Comparison:
+    """Adds the champion, the difference, its interval and the slices."""
+    one, both = alone.candidate, replace(alone, champion=other)
     slices = slice_pairs(section, rows, truth, one.answers, other.answers)
     mine, theirs = one.scores.values.get(section.metric), other.scores.values.get(section.metric)
     if mine is None or theirs is None:

@@ -14,7 +14,7 @@ def promote(
     metrics: dsl.Output[dsl.Metrics],
     report: dsl.Output[dsl.HTML],
     defaults: str = "{}",
-) -> NamedTuple("Promotion", [("decision", str), ("reason", str)]):
+) -> NamedTuple("Promotion", [("decision", str), ("reason", str)]):  # type: ignore[valid-type]
     """Compares the candidate with the present champion on the same untouched rows; the better one becomes or stays it.
 
     Args:

@@ -45,7 +45,7 @@ def write_report(
             _cards(section, comparison),
             _reasons(verdict),
             _scores(section, comparison),
-            *([_difference(section, comparison)] if comparison.difference is not None else []),
+            *([_difference(section, comparison, comparison.difference)] if comparison.difference is not None else []),
             *([_slices(section, comparison)] if comparison.slices else []),
             _costs(section, comparison),
             *([_signature(comparison)] if both or comparison.signature else []),
@@ -154,8 +154,8 @@ def _rows_note(section: PromoteArgument, comparison: Comparison) -> str:
     return f"{against}, on {rows}; {known}. What decides is {title(section.metric)}."
 
 
-def _difference(section: PromoteArgument, comparison: Comparison) -> Any:
-    name, gap = title(section.metric), comparison.difference
+def _difference(section: PromoteArgument, comparison: Comparison, gap: float) -> Any:
+    name = title(section.metric)
     picture = number_line(
         gap, comparison.interval, section.margin, label=f"by how much the candidate is better, in {name}"
     )

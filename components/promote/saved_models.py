@@ -68,7 +68,7 @@ def _opened(path: str | os.PathLike[str]) -> tuple[SavedModel, Any]:
 def _served(path: str | os.PathLike[str], pipeline: Any) -> Callable[[pd.DataFrame], object]:
     if not (Path(path) / FOLDER).is_dir():  # a model that was not made by the step train
         return lambda rows: ask(pipeline, rows)
-    predictor = load_predictor(path)
+    predictor = load_predictor(Path(path))
 
     def serve(rows: pd.DataFrame) -> object:
         return predictor.answer({name: rows[name].to_numpy() for name in predictor.columns if name in rows}, len(rows))

@@ -78,10 +78,10 @@ def written(value: float) -> str:
 
 
 def _better(section: PromoteArgument, comparison: Comparison) -> list[Reason]:
-    name, gap = title(section.metric), comparison.difference
-    if gap is None:
+    name, gap, champion = title(section.metric), comparison.difference, comparison.champion
+    if gap is None or champion is None:
         return [Reason(f"{name} cannot be worked out for both models on these rows, so none is better", False)]
-    mine, theirs = (one.scores.values[section.metric] for one in (comparison.candidate, comparison.champion))
+    mine, theirs = (one.scores.values[section.metric] for one in (comparison.candidate, champion))
     up, down = ("below", "above") if section.metric in LOWER else ("above", "below")
     if gap > 0:
         text = f"{name} {written(mine)} is {written(gap)} {up} the champion's {written(theirs)}"

@@ -13,7 +13,7 @@ def resolve(
     download_defaults: str = "{}",
     check_data_defaults: str = "{}",
     promote_defaults: str = "{}",
-) -> NamedTuple("Outside", [("checksum", str), ("valid_for", str), ("champion", str)]):
+) -> NamedTuple("Outside", [("checksum", str), ("valid_for", str), ("champion", str)]):  # type: ignore[valid-type]
     """Finds what a run hangs on beside its arguments. It is never cached, so that all other steps can be.
 
     Args:
@@ -48,7 +48,7 @@ def resolve(
 @dsl.component(base_image="tabpipe/resolve", install_kfp_package=False)
 def resolve_score(
     download: str, predict: str, download_defaults: str = "{}", predict_defaults: str = "{}"
-) -> NamedTuple("Outside", [("checksum", str), ("model", str)]):
+) -> NamedTuple("Outside", [("checksum", str), ("model", str)]):  # type: ignore[valid-type]
     """Finds what a run of the pipeline score hangs on beside its arguments. It is never cached.
 
     Args:

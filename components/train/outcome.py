@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.common.inference.plan import Plan
 from components.common.inference.sklearn_predict import Answers
 from components.common.metrics.scores import Scores
+from components.train.features import Plan
 from components.train.importance import Importance
 
 if TYPE_CHECKING:

@@ -62,7 +62,7 @@ def save_model(
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    columns = [ColSpec(_type(kind), name, required=name not in optional) for name, kind in raw.items()]
+    columns: list[Any] = [ColSpec(_type(kind), name, required=name not in optional) for name, kind in raw.items()]
     answer = ColSpec("string" if task == "classification" else "double")
     _forget_addresses(pipeline)
     _share_names(pipeline)
@@ -193,7 +193,7 @@ def _quiet() -> Iterator[None]:
     level, known = logger.level, requirements_utils._MODULES_TO_PACKAGES
     logger.setLevel(logging.ERROR)
     if known is None:
-        requirements_utils._MODULES_TO_PACKAGES = {}
+        requirements_utils._MODULES_TO_PACKAGES = {}  # type: ignore[assignment]  # MLflow has it None or a dict
     try:
         with warnings.catch_warnings(action="ignore"):
             yield

@@ -78,7 +78,7 @@ def _features(trained: Trained) -> Any:
 
 
 def _serving(compiled: Compiled) -> Any:
-    rows = [
+    rows: list[list[Any]] = [
         ["answered by", _WORDS[compiled.path]],
         *([["why not more", compiled.why]] if compiled.why else []),
         ["validation rows compared with scikit-learn", compiled.rows],

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from components.common.inference.values import converted, of_array
 
 
-class Columns(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class Columns(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Takes the raw columns, gives each the type of its kind, and derives columns from them.
 
     A derived column that is among those asked with is ignored and made anew.
@@ -68,7 +68,7 @@ class Columns(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         return True
 
 
-class DaysBeforeLatest(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class DaysBeforeLatest(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Days from each date to the latest one that was seen in fit; the median where a date is missing."""
 
     def fit(self, X, y=None):

@@ -20,6 +20,7 @@ _RESAMPLES = 2000
 _MOST_CELLS = 2e8
 """Keys of all resamples together."""
 
+Kind = Literal["paired", "split"]
 Better = Literal["champion", "challenger", "neither", "too few"]
 
 
@@ -30,21 +31,21 @@ class Side:
     version: str
     rows: int
     keys: int
-    score: float | None
+    score: float
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Two versions against each other."""
 
-    kind: Literal["paired", "split"]
+    kind: Kind
     """paired: both answered the same rows, one of them as a shadow. split: each answered its own request keys."""
     champion: Side
     challenger: Side
     since: str
     """Times of the first and the last of these rows, UTC."""
     until: str
-    difference: float | None
+    difference: float
     """Of the metric; above 0 where the challenger is better, whichever way the metric goes."""
     interval: tuple[float, float] | None
     """Of the difference."""
@@ -81,7 +82,9 @@ def compare(joined: Joined, metric: str, confidence: float, seed: int) -> list[C
         for (other_role, theirs), other in sides.items():
             if (role, other_role) != ("champion", "challenger") or mine == theirs:
                 continue
-            for kind, some in (("paired", _paired(one, other)), ("split", _split(one, other, own))):
+            pairs: dict[Kind, tuple[pd.DataFrame, pd.DataFrame]]
+            pairs = {"paired": _paired(one, other), "split": _split(one, other, own)}
+            for kind, some in pairs.items():
                 if len(some[0]) and len(some[1]):
                     found.append(_compared(kind, *some, metric, confidence, seed, orders))
     return sorted(found, key=lambda told: (told.until, told.kind == "paired"), reverse=True)
@@ -108,7 +111,7 @@ def _paired(one: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, pd.Da
 
 
 def _compared(
-    kind: Literal["paired", "split"],
+    kind: Kind,
     one: pd.DataFrame,
     other: pd.DataFrame,
     metric: str,

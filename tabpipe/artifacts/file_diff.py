@@ -60,8 +60,8 @@ def difference_of_text(left: Path, right: Path, first: str, second: str) -> dict
         return found
     if any("\0" in text for text in texts):
         return found
-    split = [text.splitlines() for text in texts]
-    if max(len(line) for lines in split for line in [*lines, ""]) > 2000:
+    old, new = (text.splitlines() for text in texts)
+    if max(len(line) for lines in (old, new) for line in [*lines, ""]) > 2000:
         return found  # One endless line of JSON or HTML says nothing to a reader.
-    lines = list(difflib.unified_diff(*split, first, second, lineterm="", n=1))
+    lines = list(difflib.unified_diff(old, new, first, second, lineterm="", n=1))
     return {**found, "lines": lines[:_MOST_LINES], "more": max(0, len(lines) - _MOST_LINES)}

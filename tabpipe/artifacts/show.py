@@ -90,7 +90,9 @@ def show_command(options: argparse.Namespace) -> int:
     if version.metadata:
         say(["", "metadata", *pairs(dict(version.metadata))])
     if files:
-        rows = [(path, size(count), digest[:12]) for path, (digest, count) in list(files.items())[:_MOST_FILES]]
+        rows: list[tuple[str, ...]] = [
+            (path, size(count), digest[:12]) for path, (digest, count) in list(files.items())[:_MOST_FILES]
+        ]
         say(["", *columns(("file", "size", "digest"), rows, right=(1,))])
         if len(files) > _MOST_FILES:
             say([f"  and {len(files) - _MOST_FILES} more; --json lists all"])
@@ -120,7 +122,10 @@ def diff_command(options: argparse.Namespace) -> int:
     from tabpipe.artifacts.diff_text import lines
 
     found = difference(open_store(options.store), options.first, options.second)
-    return document(found) if options.json else say(lines(found)) or 0
+    if options.json:
+        return document(found)
+    say(lines(found))
+    return 0
 
 
 def lineage_command(options: argparse.Namespace) -> int:

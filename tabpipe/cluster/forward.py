@@ -8,7 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, cast
 
 from components.common.base.errors import Refusal
 from tabpipe.cluster.client import NAMESPACE, Cluster
@@ -42,8 +42,9 @@ def forwarded(
             forward = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
         except FileNotFoundError:
             raise lacking() from None
+        printed = cast(IO[str], forward.stdout)
         try:
-            said = re.search(r"127\.0\.0\.1:(\d+)", forward.stdout.readline())
+            said = re.search(r"127\.0\.0\.1:(\d+)", printed.readline())
             if said is None:
                 forward.wait()
                 errors.seek(0)
@@ -53,7 +54,7 @@ def forwarded(
                     mend="`make install` says whether it is ready",
                 )
             # It prints a line per connection; a pipe that nobody reads would stop it after some thousand.
-            reading = threading.Thread(target=_read_away, args=(forward.stdout,), daemon=True)
+            reading = threading.Thread(target=_read_away, args=(printed,), daemon=True)
             reading.start()
             try:
                 yield f"http://127.0.0.1:{said[1]}"
@@ -63,7 +64,7 @@ def forwarded(
         finally:
             forward.terminate()
             forward.wait()
-            forward.stdout.close()
+            printed.close()
 
 
 def _read_away(stream: IO[str]) -> None:

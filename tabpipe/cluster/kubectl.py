@@ -130,7 +130,7 @@ def check_version() -> None:
     if not shutil.which("kubectl"):
         raise lacking()
     version = json.loads(run("version", "--client", "-o", "json"))["clientVersion"]
-    number = (int(version["major"]), int(re.match(r"\d+", version["minor"])[0]))
+    number = (int(version["major"]), int(re.findall(r"^\d+", version["minor"])[0]))
     if number < OLDEST:
         raise Refusal(
             "kubectl is too old",

@@ -86,13 +86,12 @@ def outputs_of(made: list[Made]) -> dict[str, dict[str, dict[str, Any]]]:
 def brief(run: dict[str, Any]) -> dict[str, Any]:
     """What Kubeflow says of a run without being asked for more."""
     started, ended = run["created_at"].timestamp(), run.get("finished_at")
-    over = ended is not None and ended.timestamp() > started
     return {
         "run_id": run["run_id"],
         "use_case": use_case_of_run(run),
         "state": state_of(run),
         "started": started,
-        "seconds": ended.timestamp() - started if over else 0.0,
+        "seconds": max(ended.timestamp() - started, 0.0) if ended is not None else 0.0,
     }
 
 

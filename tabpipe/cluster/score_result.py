@@ -44,9 +44,9 @@ def scored_by(made: list[Made]) -> Scored | None:
     """The same of a run's outputs."""
     of_step = {one.name: one.metadata for one in made if one.step == _STEP}
     try:
-        counts = [int(of_step["metrics"][name]) for name in ("rows", "answered", "refused")]
-        digests = [of_step[name]["digest"] for name in ("predictions", "rejects")]
-        return Scored(*counts, of_step["predictions"]["model"], *digests)
+        rows, answered, refused = (int(of_step["metrics"][name]) for name in ("rows", "answered", "refused"))
+        predictions, rejects = (of_step[name]["digest"] for name in ("predictions", "rejects"))
+        return Scored(rows, answered, refused, of_step["predictions"]["model"], predictions, rejects)
     except KeyError:
         return None
 

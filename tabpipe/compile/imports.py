@@ -50,8 +50,8 @@ def digest_of(path: str) -> bytes:
 def _imported(path: str, root: str) -> list[str]:
     known, digest = _known(), digest_of(path).hex()
     if digest not in known:
-        with open(path, "rb") as file:
-            known[digest] = sorted(set(_modules(ast.parse(file.read(), path))))
+        with open(path, "rb") as source:
+            known[digest] = sorted(set(_modules(ast.parse(source.read(), path))))
     parts = (name.split(".") for name in known[digest])
     modules = {"/".join(names[:length]) for names in parts for length in range(1, len(names) + 1)}
     return [file for module in modules if (file := _file(f"{root}/{module}"))]

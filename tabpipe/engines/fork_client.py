@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from tabpipe.project import ROOT
 from tabpipe.steps import steps
@@ -97,6 +97,12 @@ class Warm:
             except OSError:  # it is gone; `wait` says so
                 self._done[self._count] = {"id": self._count, "exit": -signal.SIGKILL, "peak_kb": 0}
             return self._count
+
+    @overload
+    def wait(self, ticket: int) -> dict[str, Any]: ...
+
+    @overload
+    def wait(self, ticket: int, timeout: float | None) -> dict[str, Any] | None: ...
 
     def wait(self, ticket: int, timeout: float | None = None) -> dict[str, Any] | None:
         """Blocks until a job has ended.

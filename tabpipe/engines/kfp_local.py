@@ -199,7 +199,12 @@ def run_pipeline(spec: Any, arguments: dict[str, Any], execution: Execution, eng
     cache._cache_singleton_root = str(cache_root)
     failed = threading.Event()
     on_fail = execution.on_fail
-    execution.on_fail = lambda *what: (failed.set(), on_fail(*what))
+
+    def failing(step: str, code: int, folder: Path | None) -> None:
+        failed.set()
+        on_fail(step, code, folder)
+
+    execution.on_fail = failing
     with engine_log.open("a") as output, contextlib.redirect_stdout(output), _handled_by(execution), _logged(output):
         pipeline_orchestrator.run_local_pipeline(pipeline_spec=spec, arguments=arguments)
     return not failed.is_set()
@@ -208,15 +213,16 @@ def run_pipeline(spec: Any, arguments: dict[str, Any], execution: Execution, eng
 @contextlib.contextmanager
 def _handled_by(execution: Execution) -> Iterator[None]:
     """Lets kfp.local run tasks by our handlers; its dispatcher looks their classes up at each task."""
+    module: Any
     if execution.docker is None:
         module, name, ours = subprocess_task_handler, "SubprocessTaskHandler", StepHandler
     else:
-        from kfp.local import docker_task_handler as module
+        from kfp.local import docker_task_handler
 
-        task_dispatcher.docker_task_handler, task_dispatcher._DOCKER_AVAILABLE = module, True
+        task_dispatcher.docker_task_handler, task_dispatcher._DOCKER_AVAILABLE = docker_task_handler, True
         from tabpipe.engines.docker import DockerStepHandler as ours
 
-        name = "DockerTaskHandler"
+        module, name = docker_task_handler, "DockerTaskHandler"
     original = getattr(module, name)
     setattr(module, name, type(ours.__name__, (ours,), {"execution": execution}))
     try:

@@ -104,8 +104,8 @@ def curves(run: Kept, name: str) -> list[Curve]:
         for figure in re.findall(r"<figure[^>]*>(.*?)</figure>", section, re.S):
             caption = re.search(r"<figcaption>(.*?)(?:<small>.*)?</figcaption>", figure, re.S)
             if svg := re.search(r'<svg class="chart".*?</svg>', figure, re.S):
-                texts = [html.unescape(match[1]) if match else "" for match in (title, caption)]
-                found.append(Curve(*texts, svg[0]))
+                heading, words = (html.unescape(match[1]) if match else "" for match in (title, caption))
+                found.append(Curve(heading, words, svg[0]))
     return found
 
 

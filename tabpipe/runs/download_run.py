@@ -58,6 +58,8 @@ def bring(run: Kept, destination: Path, fill: Fill | None = None) -> dict[str, A
 
 def _from_folder(run: Kept, target: Path) -> list[str]:
     """Copies what a run of this machine has made."""
+    if run.folder is None:
+        raise ValueError(f"run {run.run_id} has no folder on this machine")
     for name in ("config.json", "summary.json"):
         if (run.folder / name).is_file():
             shutil.copyfile(run.folder / name, target / name)

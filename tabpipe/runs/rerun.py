@@ -61,7 +61,7 @@ def code_of(run: Kept) -> tuple[Path, list[str]]:
     if same and not clean:  # made with what no commit holds, but the steps are still those
         return ROOT, []
     repository = _holder(commit) if commit else None
-    if repository is None:
+    if not commit or repository is None:
         if same:
             return ROOT, [f"its commit {commit} is not in this checkout; the steps' code is the same"]
         raise Refusal(

@@ -156,7 +156,7 @@ def metrics_table(
     if not names:
         return []
     before = (previous or {}).get("metrics", {}).get("test", {})
-    other = bool(before) and previous.get("checksum") != checksum
+    other = bool(before) and (previous or {}).get("checksum") != checksum
     head = f"  {'':<16}{'validation':>12}{'test':>12}"
     lines = [head + (f"{'previous':>12}{'change':>12}" if before else "")]
     for name in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from components.common.config.promote import OF_TASK
@@ -16,11 +17,11 @@ METRICS = tuple(name for names in OF_TASK.values() for name in names)
 """In the order in which they are shown; kfp hands them over in none."""
 
 
-def tell(run: UnderWay, summary: dict[str, Any]) -> None:
+def tell(run: UnderWay, summary: dict[str, Any], previous: Callable[[], dict[str, Any] | None]) -> None:
     """Prints a run's metrics and where things are, or what went wrong."""
     say = run.screen.say
     if summary["state"] == "succeeded":
-        table = metrics_table(summary["metrics"], run.workspace.previous_summary(), run.checksum)
+        table = metrics_table(summary["metrics"], previous(), run.checksum)
         say("\n".join(["", *table, ""]) if table else "")
         if summary["model"]:
             say(f"  model    {shorter(summary['model'])}")

@@ -122,7 +122,7 @@ class Run(UnderWay):
 
     def tell(self, summary: dict[str, Any]) -> None:
         """Prints the metrics and where things are, or what went wrong."""
-        tell(self, summary)
+        tell(self, summary, self.workspace.previous_summary)
 
     def config(self) -> dict[str, Any]:
         """The config without the sections of steps whose outputs an earlier run has made by others."""

@@ -62,8 +62,8 @@ def predict(options: argparse.Namespace) -> int:
     except BrokenPipeError:  # nobody reads any more (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:
-        if (message := no_space(error)) is None:
+    except OSError as fault:
+        if (message := no_space(fault)) is None:
             raise
         raise Refusal(message) from None
     finally:

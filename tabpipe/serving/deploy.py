@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -200,7 +199,9 @@ def _reached(wholes: list[dict[str, Any]]) -> tuple[list[str], str]:
 
 def _asked(kubectl: Kubectl, to: str, port: int, namespace: str, here: str, key: bool) -> list[str]:
     """How the server is asked, once it has said at its Service that it is ready: lines of text."""
-    for left in itertools.count(_TRIES - 1, -1):
+    left = _TRIES
+    while True:
+        left -= 1
         try:
             with forwarded(kubectl, to, port, to, namespace) as url:
                 until_ready(url, lambda: "", patience=10)

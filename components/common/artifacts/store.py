@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.artifacts import aliases, objects
+from components.common.artifacts.aliases import Move
 from components.common.artifacts.format import check_format
 from components.common.artifacts.gc_lock import writing
 from components.common.artifacts.manifest import Content, content_of
@@ -210,7 +211,7 @@ class Store:
         """The aliases of a name, `latest` included, and the numbers of the versions that they point to."""
         return aliases.targets(self.place, check_name(name))
 
-    def history(self, name: str, alias: str) -> list[aliases.Move]:
+    def history(self, name: str, alias: str) -> list[Move]:
         """All moves of an alias, oldest first; of `latest` the newest hundred or so."""
         return aliases.history(self.place, check_name(name), alias)
 

@@ -59,13 +59,12 @@ def answer_columns(predictor: Predictor, answered: Answered, each: bool, version
     else:
         found = {PREDICTION: pa.array(answered.predicted.tolist(), pa.string())}
         shares = answered.probabilities
-        known = shares is not None
-        best = shares.max(axis=1) if known and rows else np.zeros(rows)
+        best = shares.max(axis=1) if shares is not None and rows else np.zeros(rows)
         # Without probabilities, as some classifiers are, the columns are there and hold nothing.
-        found[PROBABILITY] = pa.array(best) if known else pa.nulls(rows, pa.float64())
+        found[PROBABILITY] = pa.array(best) if shares is not None else pa.nulls(rows, pa.float64())
         for at, name in enumerate(predictor.classes if each else ()):
-            one = pa.array(np.ascontiguousarray(shares[:, at])) if known else pa.nulls(rows, pa.float64())
-            found[_of_class(name)] = one
+            share = None if shares is None else np.ascontiguousarray(shares[:, at])
+            found[_of_class(name)] = pa.nulls(rows, pa.float64()) if share is None else pa.array(share)
     found[VERSION] = pa.repeat(version, rows)
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
@@ -73,6 +73,8 @@ class PromoteArgument(Promote):
     """Columns to slice by."""
     min_slice_rows: int = 20
     """Slices with fewer rows guard nothing."""
+    if TYPE_CHECKING:
+        metric: str = ""  # by the time that it is read it has its default
 
     @model_validator(mode="after")
     def _known_scores(self) -> PromoteArgument:

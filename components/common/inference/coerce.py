@@ -102,8 +102,11 @@ def _plain_numbers(columns: list[Values]) -> np.ndarray | None:
 
 def _value_by_value(name: str, values: Values, kind: Kind, way: Way, optional: bool, faults: dict[int, Fault]) -> Typed:
     # `tolist` would make whole numbers of times, and give numbers of 32 bits digits that they do not have.
-    keep = not isinstance(values, np.ndarray) or values.dtype.kind in "mMf"
-    plain = values if type(values) is list else list(values) if keep else values.tolist()
+    plain: Any = values
+    if isinstance(values, np.ndarray) and values.dtype.kind not in "mMf":
+        plain = values.tolist()
+    elif type(values) is not list:
+        plain = list(values)
     absent = [row for row, value in enumerate(plain) if value is ABSENT]
     given = [None if value is ABSENT else value for value in plain] if absent else plain
     found, bad = converted(given, kind, way)

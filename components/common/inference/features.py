@@ -67,7 +67,7 @@ def _derived(way: Mapping[str, Any], columns: Mapping[str, Typed]) -> Typed:
         return [way["separator"].join(row) for row in zip(*parts, strict=True)]
     first, second = (columns[name] for name in way.get("ratio") or way["difference"])
     if way.get("difference"):
-        return first - second
+        return np.subtract(first, second)
     return np.divide(first, second, out=np.full(len(first), np.nan), where=second != 0)
 
 

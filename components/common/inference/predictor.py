@@ -72,7 +72,8 @@ class Predictor:
         """Delimiter and encoding of a CSV."""
         self._reading = plan.reading
         self.path, self.why, self.example = path, why, example
-        self._features, self._estimator = features, estimator
+        self._features = features
+        self._estimator: Any = estimator  # of features, or of typed columns where there are none
         self._needed = [name for name in plan.columns if name not in plan.optional]
         self._categories = {name: frozenset(values) for name, values in plan.choices.items()}
         self._labels = None if plan.classes is None else np.array(plan.classes, dtype=object)
@@ -111,11 +112,11 @@ class Predictor:
         looked = len(kept)
         given = {name: _given(one) for name, one in values.items()} if count_given else {}
         if self._features is None:
-            unknown = {name: len(found) for name in self._categories if (found := self._strange(name, values))}
+            unknown = {name: len(new) for name in self._categories if (new := self._strange(name, values))}
             found, probabilities = self._estimator.answer(values) if len(kept) else _nothing(self.classes)
         else:
             matrix, unknown = self._features.make(values, len(kept))
-            if not self._fit(matrix) and (more := self._unfit(matrix, values, kept)):
+            if not self._fit(matrix) and (more := self._unfit(self._features, matrix, values, kept)):
                 good = ~np.isin(kept, [fault.row for fault in more])
                 kept, matrix = kept[good], matrix[good]
                 faults = sorted([*faults, *more], key=lambda fault: fault.row)
@@ -136,7 +137,9 @@ class Predictor:
         top = np.abs(matrix).max()
         return bool(top <= (_LARGEST if self._estimator.single else np.inf) and top != np.inf)  # NaN is neither
 
-    def _unfit(self, matrix: np.ndarray, values: Mapping[str, Typed], rows: np.ndarray) -> list[Fault]:
+    def _unfit(
+        self, features: Features, matrix: np.ndarray, values: Mapping[str, Typed], rows: np.ndarray
+    ) -> list[Fault]:
         """The faults of rows with features that the estimator does not take, told by the columns that were asked."""
         missing = np.isnan(matrix)
         bad = np.abs(matrix) > (_LARGEST if self._estimator.single else np.finfo(np.float64).max)
@@ -145,9 +148,9 @@ class Predictor:
         faults = []
         for at in np.flatnonzero(bad.any(axis=1)):
             feature = int(bad[at].argmax())
-            column = made = self._features.origins[feature]
-            while column in self._features.derive:
-                way = self._features.derive[column]
+            column = made = features.origins[feature]
+            while column in features.derive:
+                way = features.derive[column]
                 column = (way.get("join") or way.get("ratio") or way["difference"])[0]
             rule = "a value: this model needs one" if missing[at, feature] else f"a size of at most {_LARGEST:.1e}"
             if made != column:

@@ -246,7 +246,8 @@ def converted(values, kind, way=None):
         those that are not of the kind; in the place of these there is a missing value.
     """
     to, missing = _OF_KIND[kind], math.nan if kind in ("numerical", "date") else None
-    marks, found, faults, known = marks_of(way), [], {}, {}
+    marks, found, faults = marks_of(way), [], {}
+    known: dict = {}
     for row, value in enumerate(values):
         text = type(value) is str
         if text and value in known:  # most columns of texts repeat themselves

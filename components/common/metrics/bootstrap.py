@@ -7,6 +7,7 @@ Both models are scored on the same resamples; what is hard for both cancels out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -140,10 +141,11 @@ def resampled_score(
         return _of_numbers(metric, truth, found.predicted, keys)
     names = all_classes(truth, classes)
     codes = coded(truth, names)
+    probabilities: Any = found.probabilities  # a model without them has neither of the two scores that are of them
     if metric == "log_loss":
-        return _mean_of(losses(codes, found.probabilities), keys)
+        return _mean_of(losses(codes, probabilities), keys)
     if metric == "auc_macro_ovo":
-        return _auc_macro_ovo(codes, found.probabilities, keys)
+        return _auc_macro_ovo(codes, probabilities, keys)
     said = coded(found.predicted, names)
     return _mean_of((codes == said).astype(float), keys) if metric == "accuracy" else _f1_macro(codes, said, keys)
 

@@ -51,7 +51,9 @@ def standing(store: Store, use_case: str) -> Standing:
     moves = store.history(name, CHAMPION)
     waiting = store.aliases(name).get(CHALLENGER)
     champion = moves[-1].after if moves else None
-    versions = {one.number: one for one in store.versions(name)} if champion is not None or waiting is not None else {}
+    versions: dict[int | None, Version] = {}
+    if champion is not None or waiting is not None:
+        versions = {one.number: one for one in store.versions(name)}
     line = _line(moves)
     return Standing(
         use_case,

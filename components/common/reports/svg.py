@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -76,6 +76,7 @@ def number_ticks(low: float, high: float, count: int = 5) -> Ticks:
 def date_ticks(low: float, high: float, count: int = 5) -> Ticks:
     """Ticks on the first of a year or month, or on a day; positions are days since 1970-01-01."""
     span = high - low
+    unit: Literal["Y", "M", "D"]
     if span > 365 * 2:
         unit, step, pattern = "Y", _step(span / 550 / count, (1, 2, 5, 10, 20, 50, 100, 200, 500)), 4
     elif span > 62:

@@ -90,8 +90,8 @@ def open_bytes(
     if store and parts and (there := stored_parts(store, checksum)):
         yield _opened(parts, there, checksum)
         return
-    if store and not parts and (path := kept.content(store, checksum)):
-        yield Opened(path, checksum, address.name, address.shown)
+    if store and not parts and (content := kept.content(store, checksum)):
+        yield Opened(content, checksum, address.name, address.shown)
         return
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch, prefix=".incoming-") as folder:
@@ -113,8 +113,8 @@ def stored_parts(store: Path, checksum: str) -> dict[str, Path]:
     """Return the stored part files by name, verified; none if one of them, or what lists them, is not there."""
     manifest = kept.content(store, checksum)
     digests = json.loads(manifest.read_bytes()) if manifest else {}
-    there = {name: kept.content(store, digest) for name, digest in digests.items()}
-    return {} if None in there.values() else there
+    there = {name: path for name, digest in digests.items() if (path := kept.content(store, digest))}
+    return there if len(there) == len(digests) else {}
 
 
 def _opened(parts: Parts, there: dict[str, Path], checksum: str) -> Opened:

@@ -112,11 +112,15 @@ def pour(incoming: Incoming, path: Path, progress: Progress | None) -> tuple[str
 def door(address: Address) -> ModuleType:
     """The module that can `get` an address and, where it is remote, tell whether a known one is `unchanged`."""
     if address.kind == "http":
-        from components.common.storage import http as gate
-    elif address.kind == "s3":
-        from components.common.storage import s3 as gate
-    elif address.kind == "path":
-        from components.common.storage import local as gate
-    else:
-        raise Refusal("a sample is made, not fetched", where=address.shown)
-    return gate
+        from components.common.storage import http
+
+        return http
+    if address.kind == "s3":
+        from components.common.storage import s3
+
+        return s3
+    if address.kind == "path":
+        from components.common.storage import local
+
+        return local
+    raise Refusal("a sample is made, not fetched", where=address.shown)

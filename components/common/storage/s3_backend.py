@@ -163,8 +163,7 @@ class BucketPlace:
         left = [{"Key": self._before + key} for key in keys]
         for start in range(0, len(left), 1000):
             batch = {"Objects": left[start : start + 1000], "Quiet": True}
-            answer = self._done("", lambda batch=batch: self._client.delete_objects(Bucket=self.bucket, Delete=batch))
-            if errors := answer.get("Errors"):
+            if errors := self._delete(batch).get("Errors"):
                 raise Refusal(
                     f"the server did not delete it ({errors[0].get('Code')})",
                     where=f"s3://{self.bucket}/{errors[0].get('Key')}",
@@ -176,17 +175,19 @@ class BucketPlace:
         cleared = 0
         for prefix in dict.fromkeys(["objects/", *announced]):
             with suppress(Refusal):  # Some servers cannot list them; some users may not. They cost space, no more.
-                found = self._done(
-                    prefix,
-                    lambda prefix=prefix: self._client.list_multipart_uploads(
-                        Bucket=self.bucket, Prefix=self._before + prefix
-                    ),
-                )
-                for upload in found.get("Uploads", []):
+                for upload in self._uploads(prefix).get("Uploads", []):
                     if upload["Initiated"].timestamp() < before:
                         give_up(self._client, {"Bucket": self.bucket, "Key": upload["Key"]}, upload["UploadId"])
                         cleared += 1
         return cleared
+
+    def _delete(self, batch: dict[str, Any]) -> dict[str, Any]:
+        return self._done("", lambda: self._client.delete_objects(Bucket=self.bucket, Delete=batch))
+
+    def _uploads(self, prefix: str) -> dict[str, Any]:
+        return self._done(
+            prefix, lambda: self._client.list_multipart_uploads(Bucket=self.bucket, Prefix=self._before + prefix)
+        )
 
     def _page(self, prefix: str, **more: Any) -> dict[str, Any]:
         return self._done(

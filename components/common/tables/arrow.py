@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from io import BufferedReader
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,7 +32,9 @@ class ArrowRows:
         Refusal: It is none, two columns have one name, or a declared one holds lists or records.
     """
 
-    def __init__(self, file: BinaryIO, form: str, where: str, strict: bool = False, declared: Collection[str] = ()):
+    def __init__(
+        self, file: BufferedReader, form: str, where: str, strict: bool = False, declared: Collection[str] = ()
+    ):
         import pyarrow as pa
         import pyarrow.parquet as pq
 

@@ -114,5 +114,6 @@ class Blocks:
 
 def line_ends(data: bytes | str) -> int:
     """How many line ends there are; those of old Macs where there are no others."""
-    end, old = ("\n", "\r") if isinstance(data, str) else (b"\n", b"\r")
-    return data.count(end) or data.count(old)
+    if isinstance(data, str):
+        return data.count("\n") or data.count("\r")
+    return data.count(b"\n") or data.count(b"\r")

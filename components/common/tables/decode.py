@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import io
-from typing import BinaryIO
 
 from components.common.base.errors import Refusal
 from components.common.tables.unpack import BUFFER
@@ -30,7 +29,7 @@ class TextBytes(io.RawIOBase):
         Refusal: The encoding is unknown. On reading: the bytes do not fit it.
     """
 
-    def __init__(self, stream: BinaryIO, where: str, encoding: str | None = None):
+    def __init__(self, stream: io.BufferedReader, where: str, encoding: str | None = None):
         super().__init__()
         head = stream.peek(4)
         marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)

@@ -51,7 +51,8 @@ class JsonRows:
         held: list[tuple[int, Any]] = []
         faulty: list[Faulty] = []
         size = number = 0
-        for number, (record, text) in enumerate(self._items() if self._array else self._lines(), 1):
+        records: Iterator[tuple[Any, str | bytes]] = self._items() if self._array else self._lines()
+        for number, (record, text) in enumerate(records, 1):
             size += len(text)
             if isinstance(record, dict):
                 held.append((number, record))
@@ -89,7 +90,7 @@ class JsonRows:
         try:
             text = stream.read(1 << 20).lstrip("\ufeff \t\r\n").removeprefix("[")
             while True:
-                at = _BETWEEN.match(text, at).end()
+                at = between.end() if (between := _BETWEEN.match(text, at)) else at
                 try:
                     if text.startswith("]", at):
                         break
@@ -147,7 +148,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object of which each key stands once."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
+        first: dict[str, int] = {}
+        twice = next(name for at, (name, _) in enumerate(pairs) if first.setdefault(name, at) != at)
         raise ValueError(f"its field {twice!r} is specified twice")
     return found

@@ -33,8 +33,6 @@ def open_parts(
         Refusal: There are none, a file is no table, or two differ in their format or columns. On reading: a file
             stops being a table.
     """
-    if not paths:
-        raise Refusal("there are no part files", rule="a table is one file or several")
     nothing = [None] * len(paths)
     parts = list(
         zip(
@@ -51,6 +49,8 @@ def open_parts(
             size += other.bytes_read()[1] or 0
             table = other if table is None else _joined(table, other)
             left_out |= set(other.left_out)
+    if table is None:
+        raise Refusal("there are no part files", rule="a table is one file or several")
     done = [0, 0]
 
     def chunks() -> Iterator[Chunk]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from components.common.base.errors import Refusal
 from components.common.config.reading import Reading
@@ -69,7 +69,8 @@ def open_table(
 
             table = open_parts(source, name, where, part)
         else:
-            table = _open(source, reading, rows, name, where, strict, declared, stack)
+            one_name, one_where = cast("str | None", name), cast("str | None", where)
+            table = _open(source, reading, rows, one_name, one_where, strict, declared, stack)
         if progress is not None:
             table.chunks = _told(table, table.chunks, progress)
         yield table

@@ -33,7 +33,7 @@ def format_named(name: str) -> Format:
     plain = name.lower().removesuffix(".gz")
     form = ENDINGS.get(Path(plain).suffix)
     if (
-        form in (None, "arrow", "excel")
+        form not in ("csv", "jsonl", "parquet")
         or Path(plain).suffix in (".tsv", ".tab")
         or (form == "parquet" and plain != name.lower())
     ):
@@ -68,7 +68,7 @@ class Writer:
         self.path, self.form = str(path), form or format_named(str(path))
         self.rows = 0
         """Rows written so far."""
-        self._schema: pa.Schema | None = None
+        self._schema: Any = None
         self._inner: Any = None
         self._sink: Any = None
 

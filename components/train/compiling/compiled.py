@@ -70,11 +70,11 @@ def compile_model(
     except NotCompiled as reason:
         why = str(reason)
     attempts = [("compiled", estimator, "")] * (estimator is not None) + [("compiled features", None, why)]
-    for path, part, reason in attempts:
+    for path, part, before in attempts:
         rows, difference, fault = _compared(noted, part, pipeline, folder, table, expected)
         if not fault:
             noted["estimator"] = part
-            return _written(folder, noted, reason or why, path, rows, difference)
+            return _written(folder, noted, before or why, path, rows, difference)
         why = fault
     del noted["blocks"], noted["width"]
     return _written(folder, noted, why, "scikit-learn")

@@ -15,7 +15,7 @@ _LARGEST_LEAF = 1 << 24
 _OPSET, _ML_OPSET, _IR = 17, 5, 9
 _AT_MOST = 0
 """ONNX's number of the question `x <= threshold`."""
-_PLAIN_SUMS = {"aggregate_function": 1, "post_transform": 0}
+_PLAIN_SUMS: dict[str, Any] = {"aggregate_function": 1, "post_transform": 0}
 """What leaves weigh is added up, and left as it is."""
 
 
@@ -179,7 +179,8 @@ def _parts(tree: Tree, single: bool) -> dict[str, np.ndarray]:
     if leaf.sum() >= _LARGEST_LEAF:
         raise NotCompiled("a tree has more leaves than float32 counts")
     if leaf[0]:  # ONNX wants a node that asks: one that ends in the only leaf on both sides
-        tree = Tree(*(np.array(part) for part in ([1, -1], [1, -1], [0, 0], [0.0, 0.0], [False, False])), tree.values)
+        child, zero = np.array([1, -1]), np.array([0, 0])
+        tree = Tree(child, child, zero, zero.astype(float), zero.astype(bool), tree.values)
         leaf = tree.left < 0
     inner = np.flatnonzero(~leaf)
     place = np.where(leaf, np.cumsum(leaf), np.cumsum(~leaf)) - 1

@@ -59,8 +59,8 @@ class Expected:
             raise bad("BAD_SHAPE", "a column's name is no string", where=where or "columns", value=wrong)
         given = set(names)
         if len(given) < len(names):
-            seen: set[str] = set()
-            twice = next(name for name in names if name in seen or seen.add(name))
+            first: dict[str, int] = {}
+            twice = next(name for at, name in enumerate(names) if first.setdefault(name, at) != at)
             raise bad(
                 "DUPLICATE_COLUMN",
                 "the column is there twice",

@@ -51,8 +51,8 @@ class DrainingServer(uvicorn.Server):
 
     async def main_loop(self) -> None:
         """Serves until a signal, and on until the drain time is over."""
-        watching = asyncio.create_task(watch(self.server_state.connections, self._timeout))
-        self._watching = watching
+        connections: set[Any] = self.server_state.connections  # of `TimedProtocol`, whatever uvicorn may have besides
+        self._watching = asyncio.create_task(watch(connections, self._timeout))
         await super().main_loop()
         loop = asyncio.get_running_loop()
         end = loop.time() + self._seconds
@@ -72,7 +72,7 @@ class DrainingServer(uvicorn.Server):
         for listener in kept:
             await self._accept_waiting(listener)
             listener.close()
-        connections = self.server_state.connections
+        connections: set[Any] = self.server_state.connections
         loop = asyncio.get_running_loop()
         begun = loop.time()
         while connections and loop.time() < begun + self._patience:
@@ -96,15 +96,14 @@ class DrainingServer(uvicorn.Server):
         """Accepts the connections that the kernel has made and nobody has taken yet."""
         loop = asyncio.get_running_loop()
         listener.setblocking(False)
+        protocol: Any = self.config.http_protocol_class
         while True:
             try:
                 connection, _ = listener.accept()
             except OSError:
                 return
             await loop.connect_accepted_socket(
-                lambda: self.config.http_protocol_class(
-                    config=self.config, server_state=self.server_state, app_state={}, _loop=loop
-                ),
+                lambda: protocol(config=self.config, server_state=self.server_state, app_state={}, _loop=loop),
                 connection,
             )
 

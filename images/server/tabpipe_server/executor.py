@@ -81,7 +81,8 @@ class Answering:
             if rows <= AT_ONCE and not large:
                 return await asyncio.wait_for(self._batching.answer(predictor, columns, rows), self.timeout)
             waiting = [loop.run_in_executor(self._pool, part, start) for start in starts]
-            parts = await asyncio.wait_for(asyncio.gather(*waiting), self.timeout)
+            found = await asyncio.wait_for(asyncio.gather(*waiting), self.timeout)
+            parts = [one for one in found if one is not None]  # all of them: nothing is cancelled yet
         except TimeoutError:
             raise self._late() from None
         finally:

@@ -7,6 +7,7 @@ import gc
 import logging
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from components.common.base.errors import Refusal
@@ -134,8 +135,12 @@ def assembled(settings: Settings, models: Any, logbook: Any = None) -> tuple[Any
     metrics = parts.metrics
     metrics.gauge("active_requests", "Requests that are being answered", lambda: parts.predicting.active)
     metrics.gauge("ready", "Whether a model is in place", lambda: float(models.champion is not None))
+
+    def entries(name: str) -> Callable[[], float]:
+        return lambda: float(getattr(logbook, name))
+
     for name in ("written", "dropped", "failed") if logbook is not None else ():
-        metrics.gauge(f"log_{name}", f"Log entries {name}", lambda name=name: float(getattr(logbook, name)))
+        metrics.gauge(f"log_{name}", f"Log entries {name}", entries(name))
     looking = Looking(settings, models, parts.choosing, parts.predicting, metrics)
     return App(settings, parts.predicting, looking, metrics), parts
 

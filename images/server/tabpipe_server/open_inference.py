@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 PREDICT, PROBABILITIES = "predict", "probabilities"
 _NONE = type(None)
-_INT, _FLOAT = {int, _NONE}, {int, float, _NONE}
+_INT: set[type] = {int, _NONE}
+_FLOAT: set[type] = {int, float, _NONE}
 _RANGES = {f"INT{n}": (-(2 ** (n - 1)), 2 ** (n - 1) - 1) for n in (8, 16, 32, 64)} | {
     f"UINT{n}": (0, 2**n - 1) for n in (8, 16, 32, 64)
 }
@@ -57,7 +58,7 @@ def read_tensors(settings: Settings, body: bytes) -> Sent:
 def _output_names(outputs: Any) -> list[str]:
     if type(outputs) is not list:
         raise bad("BAD_SHAPE", "not valid", where="outputs", value=outputs, rule='a list of {"name": …}')
-    names = [output.get("name") if type(output) is dict else None for output in outputs]
+    names: list[Any] = [output.get("name") if type(output) is dict else None for output in outputs]
     for at, name in enumerate(names):
         if name not in (PREDICT, PROBABILITIES):
             raise bad(

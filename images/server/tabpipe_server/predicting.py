@@ -116,7 +116,8 @@ class Predicting:
                 self.active -= 1
                 if turn:
                     self._answering.end_turn()
-            status, more = 200, ()
+            status = 200
+            more: tuple[tuple[bytes, bytes], ...] = ()
             done = (request_id, key, chosen, columns, rows, answered, sent)
         except ClientGone:
             self._metrics.request("infer" if tensors else "invocations", GONE, time.perf_counter() - started)

@@ -43,6 +43,8 @@ class _Flow(FlowControl):
 class TimedProtocol(HttpToolsProtocol):
     """Knows since when it waits for the rest of a request; `watch` looks at all connections now and then."""
 
+    flow: _Flow
+
     def connection_made(self, transport: Any) -> None:
         """A new connection owes a request."""
         super().connection_made(transport)

@@ -40,7 +40,7 @@ class Logbook:
     """
 
     def __init__(self, settings: Any):
-        self._task = {
+        self._task: dict[str, Any] = {
             "log": str(settings.log or ""),
             "seconds": float(settings.log_seconds),
             "rows": int(settings.log_rows),

@@ -56,7 +56,7 @@ class Afterwards:
         shadowed = self._models.challenger if self._shadow else None
         if self._logbook is None and shadowed is None:
             return
-        common = {
+        common: dict[str, Any] = {
             "time": time.time() - seconds,
             "request_id": request_id,
             "key": key,

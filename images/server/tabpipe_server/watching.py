@@ -39,7 +39,7 @@ class Watcher:
         self._name = settings.name
         self._texts = {"champion": settings.model, "challenger": settings.challenger or ""}
         self._roles = [role for role in ROLES if self._texts[role]]
-        self._task = {"models": self._texts, "cache": str(settings.cache), "poll": float(settings.poll)}
+        self._task: dict[str, Any] = {"models": self._texts, "cache": str(settings.cache), "poll": float(settings.poll)}
         for name in ("look_seconds", "bring_seconds"):
             if hasattr(settings, name):
                 self._task[name] = getattr(settings, name)
