@@ -15,7 +15,6 @@ import pytest
 from components.common.base.errors import Refusal
 from components.common.batch import Wanted, open_table, predict_table
 from components.common.inference import load_predictor
-from tabpipe.serving.model_folder import find_model
 from tests import forked
 from tests.conftest import ROOT, command_line, real_table
 
@@ -392,12 +391,3 @@ def test_texts_that_utf_8_has_not_are_no_traceback(tmp_path, predictor, out):
     except Refusal as refusal:
         assert "can be neither read nor written" in str(refusal)
         assert not (tmp_path / out).exists()
-
-
-def test_a_registered_model_whose_digest_is_a_path_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setenv("TABPIPE_HOME", str(tmp_path))
-    version = SimpleNamespace(version="1", creation_timestamp=0, tags={"tabpipe.digest": "../../elsewhere"})
-    asked = SimpleNamespace(name="trees", version=lambda registry: version)
-    monkeypatch.setattr("tabpipe.serving.model_folder.registered", lambda ref: asked)
-    with pytest.raises(Refusal, match=r"models:/trees/1, tag tabpipe.digest: not a digest"):
-        find_model("models:/trees/1")
