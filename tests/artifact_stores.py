@@ -113,11 +113,7 @@ def write(path, text):
 
 def keys(store, *prefixes):
     """The keys of a store; of all of it by default."""
-    return [
-        found.key
-        for prefix in prefixes or ("objects/", "names/", "writers/", "collector/")
-        for found in store.place.keys(prefix)
-    ]
+    return [found.key for prefix in prefixes or ("objects/", "names/") for found in store.place.keys(prefix)]
 
 
 def started(code, *arguments):

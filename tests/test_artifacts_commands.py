@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -274,6 +275,10 @@ def test_gc_says_what_would_go_and_what_goes(stored, tmp_path):
     _, out, _ = stored("gc", "--older-than", "0", "--dry-run")
     assert "would go: 0 versions, 0 objects" in out and "kept: 5 versions" in out
     stored("alias", "fruit_model:prod", "--remove")
+    assert "would go: 1 version, 0 objects" in stored("gc", "--older-than", "0", "--dry-run")[1], "bytes are young"
+    two_days_ago = time.time() - 2 * 86400
+    for key in keys(open_store(), "objects/"):
+        os.utime(open_store().place.local(key), (two_days_ago, two_days_ago))
     assert "would go: 1 version, 2 objects" in stored("gc", "--older-than", "0", "--dry-run")[1]
     assert "would go: 0 versions" in stored("gc", "--dry-run")[1]
     _, document, _ = stored("gc", "--older-than", "0", "--json")

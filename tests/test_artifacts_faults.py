@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from components.common.artifacts import aliases, gc_lock, numbered, open_store
+from components.common.artifacts import aliases, open_store
 from components.common.artifacts.garbage_collection import collect, give_up
 from components.common.artifacts.manifest import files_of, manifest_of
 from components.common.artifacts.objects import key_of
@@ -84,18 +84,15 @@ def test_putting_the_data_again_mends_what_was_lost_or_cut(url, tmp_path):
 
 @pytest.mark.parametrize("damage", [b"{", b"{}", b"[0]", b"\xff"], ids=["cut", "empty", "list", "bytes"])
 @pytest.mark.parametrize(
-    "record", ["versions/00000000.json", "removed/00000001.json", "made/", "packs/", "aliases/prod/", "aliases/latest/"]
+    "record", ["versions/00000000.json", "removed/00000001.json", "made/", "aliases/prod/", "aliases/latest/"]
 )
-def test_a_damaged_record_is_named(tmp_path, monkeypatch, record, damage):
-    monkeypatch.setattr("components.common.artifacts.version_log.PACK", 3)
+def test_a_damaged_record_is_named(tmp_path, record, damage):
     store = open_store(tmp_path / "store")
     for number, text in enumerate(["one", "two", "three", "four", "one"]):
         store.put("t", write(tmp_path / "t", text), inputs=[str(number) * 64])
     store.alias("t", "prod", "v0")
     give_up(store, "t:v1")
     key = min(key for key in keys(store, "names/t/") if key.startswith(f"names/t/{record}"))
-    if record == "versions/00000000.json":
-        store.place.delete(keys(store, "names/t/packs/"))
     overwrite(store, key, lambda data: damage)
     with pytest.raises(Refusal, match="record of the artifact store is damaged") as caught:
         collect(open_store(tmp_path / "store"), 0)
@@ -154,26 +151,25 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("packed", [False, True], ids=["by itself", "in a pack"])
 @pytest.mark.parametrize(("field", "value"), NAMES.values(), ids=NAMES)
-def test_a_record_with_a_path_for_a_name_is_refused(tmp_path, monkeypatch, field, value, packed):
-    monkeypatch.setattr("components.common.artifacts.version_log.PACK", 1)
+def test_a_record_with_a_path_for_a_name_is_refused(tmp_path, field, value):
     store = open_store(tmp_path / "store")
     store.put("t", write(tmp_path / "t", "data"))
-    key = "names/t/packs/00000000.json" if packed else "names/t/versions/00000000.json"
+    key = "names/t/versions/00000000.json"
 
     def rewritten(data):
         document = json.loads(data)
-        (document[0] if packed else document)[field] = value
+        document[field] = value
         return json.dumps(document).encode()
 
     overwrite(store, key, rewritten)
     (tmp_path / "deep" / "out").mkdir(parents=True)
-    again = open_store(tmp_path / "store")
-    with pytest.raises(Refusal, match="not the name of a file" if field == "filename" else "not a digest") as caught:
-        again.versions("t") if packed else again.get("t", tmp_path / "deep" / "out")
-    assert store.place.where(key) in str(caught.value)
-    assert caught.value.value == value
+    again, words = open_store(tmp_path / "store"), "not the name of a file" if field == "filename" else "not a digest"
+    for use in (lambda: again.versions("t"), lambda: again.get("t", tmp_path / "deep" / "out")):
+        with pytest.raises(Refusal, match=words) as caught:
+            use()
+        assert store.place.where(key) in str(caught.value)
+        assert caught.value.value == value
     assert not list(tmp_path.rglob("evil"))
 
 
@@ -249,7 +245,7 @@ def test_a_file_that_changes_meanwhile_makes_no_version(url, tmp_path):
 
     with pytest.raises(Refusal, match="changed while it was being stored"):
         store.put("t", path, progress=meddle)
-    assert nothing_is_visible(store) and keys(store, "objects/", "writers/") == []
+    assert nothing_is_visible(store) and keys(store, "objects/") == []
     assert store.put("t", path).new
     assert store.get("t", tmp_path / "out").read_bytes()[:7] == b"meddled"
 
@@ -300,7 +296,6 @@ def test_a_server_that_is_back_at_once_is_not_even_noticed(own_minio, tmp_path):
     store = open_store(url)
     version = store.put("t", path, progress=killed_after(server, 2, server.start))
     assert version.new and store.get("t", tmp_path / "out").read_bytes() == path.read_bytes()
-    assert keys(store, "writers/") == []
 
 
 def test_a_server_killed_in_mid_download_leaves_nothing(own_minio, tmp_path):
@@ -478,14 +473,14 @@ def test_a_writer_killed_in_mid_put_leaves_nothing_that_gc_does_not_clear(real_u
     with stopped_in_mid_put(url, path) as writer:
         writer.send_signal(signal.SIGKILL)
     store = open_store(url)
-    assert nothing_is_visible(store) and len(keys(store, "writers/")) == 1
-    collect(store, 0)
-    assert len(keys(store, "writers/")) == 1, "a writer that may be alive is left alone"
     left = leftovers(store, url)
-    assert left
+    assert nothing_is_visible(store) and left
+    collect(store, 0)
+    assert leftovers(store, url) == left, "a writer that may be alive is left alone"
     done = collect(store, 0, at=time.time() + 2 * DAY)
-    assert done.uploads == len(left)
-    assert keys(store) == [] and leftovers(store, url) == []
+    if not url.startswith("s3://"):  # MinIO does not list them by prefix, and gives them up by itself after a day
+        assert done.uploads == len(left) and leftovers(store, url) == []
+    assert keys(store) == []
     assert store.put("t", path).ref == "t:v0"
 
 
@@ -501,58 +496,94 @@ def leftovers(store, url):
     return answer.get("Uploads", [])
 
 
-def test_gc_leaves_a_writer_in_mid_put_alone(url, tmp_path):
-    store = open_store(url)
-    path = write(tmp_path / "t", "old bytes")
-    store.put("t", path)
+def test_gc_leaves_the_bytes_of_a_writer_in_mid_put_alone(url, tmp_path, monkeypatch):
+    store, writer = open_store(url), open_store(url)
+    store.put("t", write(tmp_path / "t", "old bytes"))
     store.put("t", write(tmp_path / "u", "new bytes"))
-    [old] = [version.digest for version in store.versions("t") if version.number == 0]
-    with gc_lock.writing(store.place, [old]):
-        assert collect(open_store(url), 0).versions == []
+    at = time.time() + 2 * DAY
+    claim = writer.records.claim
+
+    def collect_first(version):
+        assert collect(store, 0, at=time.time()).keys == [], "what was stored or taken up today is spared"
+        return claim(version)
+
+    monkeypatch.setattr(writer.records, "claim", collect_first)
     assert [version.ref for version in collect(open_store(url), 0).versions] == ["t:v0"]
+    assert writer.put("other", tmp_path / "t").ref == "other:v0"
+    collect(open_store(url), 0, at=at)
+    assert writer.get("other", tmp_path / "out").read_text() == "old bytes"
 
 
-def test_who_writes_waits_for_the_collector(url, tmp_path):
+def test_old_bytes_that_are_put_again_are_young_and_come_back_if_they_went(tmp_path, monkeypatch):
+    store = open_store(tmp_path / "store")
+    digest = store.put("t", write(tmp_path / "t", "old bytes")).digest
+    store.put("t", write(tmp_path / "u", "new bytes"))
+    path = tmp_path / "store" / key_of(digest)
+    os.utime(path, (0, 0))
+    store.put("other", tmp_path / "t")
+    assert time.time() - path.stat().st_mtime < 600
+    os.utime(path, (0, 0))
+    claim = store.records.made_again
+    monkeypatch.setattr(store.records, "made_again", lambda *said: path.unlink() or claim(*said))
+    store.put("other", tmp_path / "t")
+    assert store.get("other", tmp_path / "out").read_text() == "old bytes"
+
+
+def test_a_version_that_is_put_again_while_gc_gives_it_up_stays(url, tmp_path, monkeypatch):
+    store, writer = open_store(url), open_store(url)
+    store.put("t", write(tmp_path / "t", "old bytes"))
+    store.put("t", write(tmp_path / "u", "new bytes"))
+    made_again = writer.records.made_again
+
+    def collect_first(version, making):
+        assert [one.ref for one in collect(store, 0).versions] == ["t:v0"]
+        made_again(version, making)
+
+    monkeypatch.setattr(writer.records, "made_again", collect_first)
+    assert writer.put("t", tmp_path / "t").ref == "t:v0"
+    assert open_store(url).get("t", tmp_path / "out").read_text() == "old bytes"
+
+
+def test_gc_takes_back_what_gets_an_alias_meanwhile(url, tmp_path, monkeypatch):
     store = open_store(url)
     store.put("t", write(tmp_path / "t", "one"))
-    done = []
-    with gc_lock.Collecting(store.place, "me"):
-        writer = threading.Thread(target=lambda: done.append(open_store(url).put("t", write(tmp_path / "u", "two"))))
-        writer.start()
-        time.sleep(0.8)
-        assert done == []
-    writer.join(timeout=10)
-    assert [version.ref for version in done] == ["t:v1"]
+    store.put("t", write(tmp_path / "u", "two"))
+    remove = store.records.remove
+
+    def alias_first(version, record):
+        aliases.move(store.place, "t", "prod", 0, "me", None, {})
+        return remove(version, record)
+
+    monkeypatch.setattr(store.records, "remove", alias_first)
+    assert collect(store, 0).versions == []
+    assert open_store(url).resolve("t:prod").ref == "t:v0"
 
 
-def test_a_collector_that_was_killed_holds_nobody_up_for_long(url, tmp_path, monkeypatch):
-    monkeypatch.setattr(gc_lock, "DEAD_SECONDS", 0.5)
-    store = open_store(url)
+def test_an_alias_that_comes_too_late_is_refused_and_taken_back(url, tmp_path, monkeypatch):
+    store, other = open_store(url), open_store(url)
     store.put("t", write(tmp_path / "t", "one"))
-    silent = gc_lock.Collecting(store.place, "silent")
-    silent.__enter__()
-    assert store.put("t", write(tmp_path / "t", "two")).ref == "t:v1"
-    monkeypatch.setattr(gc_lock, "BEAT_SECONDS", 0.0)
-    with pytest.raises(Refusal, match="taken for dead"):
-        silent.beat()
-    assert numbered.newest(store.place, gc_lock.COLLECTOR)[1]["state"] == "silent"
-    assert [version.ref for version in collect(store, 0).versions] == ["t:v0"]
+    store.put("t", write(tmp_path / "u", "two"))
+    move = aliases.move
+
+    def collect_first(*said):
+        collect(other, 0)
+        return move(*said)
+
+    monkeypatch.setattr(aliases, "move", collect_first)
+    with pytest.raises(Refusal, match="t:v0 was removed"):
+        store.alias("t", "prod", "v0")
+    monkeypatch.undo()
+    assert "prod" not in store.aliases("t")
 
 
-def test_collectors_take_turns(url, tmp_path):
+def test_touched_bytes_are_young_and_the_same(url, tmp_path):
     store = open_store(url)
-    store.put("t", write(tmp_path / "t", "one"))
-    order = []
-
-    def second():
-        with gc_lock.Collecting(open_store(url).place, "second"):
-            order.append("second")
-
-    with gc_lock.Collecting(store.place, "first"):
-        other = threading.Thread(target=second)
-        other.start()
-        time.sleep(0.8)
-        order.append("first")
-    other.join(timeout=10)
-    assert order == ["first", "second"]
-    assert len(keys(store, "collector/")) == 1
+    key = key_of(store.put("t", write(tmp_path / "t", "bytes")).digest)
+    before = store.place.look(key)
+    time.sleep(1.1)  # a bucket tells whole seconds
+    assert store.place.touch(key)
+    after = store.place.look(key)
+    assert after.modified > before.modified and after.bytes == before.bytes
+    assert store.get("t", tmp_path / "out").read_text() == "bytes"
+    store.place.delete([key])
+    assert not store.place.touch(key) and store.place.look(key) is None

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from components.common.artifacts import digest_of, open_store
+from components.common.artifacts import digest_of, garbage_collection, open_store
 from components.common.artifacts.garbage_collection import collect, give_up
 from components.common.artifacts.lineage import lineage
 from components.common.base.errors import Refusal
@@ -145,13 +145,14 @@ def test_a_version_that_is_needed_is_not_given_up(tmp_path):
 
 WRITES = """
 import random, sys, time
-from components.common.artifacts import open_store
+from components.common.artifacts import objects, open_store
+objects._YOUNG_SECONDS = 0
 from components.common.base.errors import Refusal
 url, folder, seed, seconds = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 store, choose, end, done = open_store(url), random.Random(seed), time.time() + seconds, 0
 while time.time() < end:
     name = choose.choice(["file", "folder"])
-    version = store.put(name, f"{folder}/{name}{choose.randrange(8)}")
+    version = store.put(name, f"{folder}/{name}{choose.randrange(60)}")
     if choose.random() < 0.3:
         try:
             store.alias(name, "prod", version.ref)
@@ -162,16 +163,18 @@ print(done)
 """
 
 
-def test_gc_beside_writers_takes_nothing_that_is_in_use(real_url, tmp_path):
-    for number in range(8):
+def test_gc_beside_writers_takes_nothing_that_is_in_use(real_url, tmp_path, monkeypatch):
+    monkeypatch.setattr(garbage_collection, "SPARED_SECONDS", 1.0)
+    for number in range(60):
         write(tmp_path / "in" / f"file{number}", f"content {number}")
         for part in range(3):
             write(tmp_path / "in" / f"folder{number}" / str(part), f"{number % 3} {part} {number if part == 2 else 0}")
-    writers = [started(WRITES, real_url, tmp_path / "in", seed, 4) for seed in range(3)]
-    store, end, gone = open_store(real_url), time.time() + 4, 0
+    writers = [started(WRITES, real_url, tmp_path / "in", seed, 8) for seed in range(3)]
+    store, end, gone, freed = open_store(real_url), time.time() + 8, 0, 0
     while time.time() < end:
-        gone += len(collect(store, 0).versions)
-    assert all(int(ended(writer)) > 5 for writer in writers) and gone > 3
+        done = collect(store, 0)
+        gone, freed = gone + len(done.versions), freed + len(done.keys)
+    assert all(int(ended(writer)) > 5 for writer in writers) and gone > 3 and freed > 0
     for name in store.names():
         ledger = store.ledger(name)
         for version in ledger.present:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from components.common.artifacts import default_url, digest_of, open_store, parse_ref
-from components.common.artifacts.version_log import PACK
 from components.common.base.errors import Refusal
 from components.common.sources import open_bytes, parse, resolve
 from components.common.tracking.step import stamp
@@ -302,7 +301,6 @@ def test_eight_processes_that_write_the_same_fifty_contents_make_fifty_versions(
         for number, (version, digest, _) in done.items():
             assert versions[version].digest == digest == hashlib.sha256(f"content {number}".encode()).hexdigest()
     assert sum(new for done in told for _, _, new in done.values()) == 50
-    assert keys(open_store(real_url), "writers/") == []
 
 
 def test_new_versions_put_at_once_leave_the_last_one_as_latest(real_url, tmp_path):
@@ -316,20 +314,6 @@ def test_new_versions_put_at_once_leave_the_last_one_as_latest(real_url, tmp_pat
     assert store.aliases("hot") == {"latest": 39}
     moves = store.history("hot", "latest")
     assert [move.before for move in moves[1:]] == [move.after for move in moves[:-1]]
-
-
-def test_a_name_of_many_versions_is_read_through_packs(url, tmp_path):
-    store = open_store(url)
-    for number in range(PACK + 3):
-        store.put("many", write(tmp_path / "t", str(number)), metadata={"number": number})
-    assert len(keys(store, "names/many/packs/")) == 1
-    fresh = open_store(url)
-    read = []
-    whole = fresh.place.read_many
-    fresh.place.read_many = lambda wanted: read.extend(wanted) or whole(wanted)
-    assert [version.metadata["number"] for version in fresh.versions("many")] == list(range(PACK + 3))
-    assert len(read) == 4
-    assert fresh.put("many", write(tmp_path / "t", "7")).ref == "many:v7"
 
 
 def test_of_the_moves_of_latest_the_newest_are_kept(url, tmp_path, monkeypatch):

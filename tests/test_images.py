@@ -36,6 +36,7 @@ def commented(path):
     ("path", "changed"),
     [
         ("components/common/reports/style.py", {*REPORTS, SERVER}),
+        ("components/common/reports/style.page.css", {*REPORTS, SERVER}),
         ("components/common/metrics/bootstrap.py", {"promote"}),
         ("components/common/base/errors.py", {*steps(), SERVER}),
         ("components/train/train.py", {"train"}),

@@ -12,78 +12,11 @@ import py_compile
 import shutil
 import struct
 import sys
+import tomllib
 from pathlib import Path
 
-UNUSED = (
-    "bin",
-    "share",
-    "botocore/data/*/",
-    "!botocore/data/s3",
-    "!botocore/data/sts",
-    "!botocore/data/sso",
-    "!botocore/data/sso-oidc",
-    "mlflow/assistant",
-    "mlflow/server/js",
-    "numpy/_core/include",
-    "onnxruntime/datasets",
-    "onnxruntime/quantization",
-    "onnxruntime/ThirdPartyNotices.txt",
-    "onnxruntime/tools",
-    "onnxruntime/transformers",
-    "pyarrow/_flight*",
-    "pyarrow/include",
-    "pyarrow/libarrow_flight*",
-    "pyarrow/libarrow_python_flight*",
-    "pyarrow/src",
-)
-"""What goes, by patterns; those with `!` stay."""
-FOLDERS = {"tests", "testing_data", "__pycache__"}
-"""Folders that go wherever they are."""
-SOURCES = {".a", ".c", ".cpp", ".h", ".hpp", ".pxd", ".pxi", ".pyi", ".pyx", ".tp"}
-"""Suffixes of what compiled modules were made from."""
-IMPORTED = (
-    "boto3.session",
-    "botocore.auth",
-    "cloudpickle",
-    "httptools",
-    "kfp.dsl.executor_main",
-    "mlflow",
-    "mlflow.artifacts",
-    "mlflow.models",
-    "mlflow.sklearn",
-    "mlflow.store.artifact.http_artifact_repo",
-    "mlflow.store.artifact.mlflow_artifacts_repo",
-    "mlflow.store.artifact.s3_artifact_repo",
-    "mlflow.store.tracking.rest_store",
-    "mlflow.store.model_registry.rest_store",
-    "numpy",
-    "onnxruntime",
-    "orjson",
-    "pandas",
-    "prometheus_client",
-    "pyarrow.compute",
-    "pyarrow.csv",
-    "pyarrow.json",
-    "pyarrow.parquet",
-    "pydantic",
-    "requests",
-    "scipy.sparse.linalg",
-    "scipy.special",
-    "scipy.stats",
-    "sklearn.compose",
-    "sklearn.ensemble",
-    "sklearn.feature_extraction.text",
-    "sklearn.linear_model",
-    "sklearn.manifold",
-    "sklearn.model_selection",
-    "sklearn.pipeline",
-    "sklearn.preprocessing",
-    "uvicorn.lifespan.on",
-    "uvicorn.protocols.http.h11_impl",
-    "uvloop",
-    "yaml",
-)
-"""What is imported once here, as far as it is there: the parts that went were not needed, and byte code is made."""
+RULES = tomllib.loads(Path(__file__).with_name("slim.toml").read_text(encoding="utf-8"))
+"""What goes, and what is imported; the file says more."""
 
 
 def slim(folder: Path, others: list[str]) -> None:
@@ -93,10 +26,10 @@ def slim(folder: Path, others: list[str]) -> None:
         folder: The packages.
         others: Folders of packages that they import.
     """
-    kept = {path for pattern in UNUSED if pattern.startswith("!") for path in folder.glob(pattern[1:])}
-    going = [path for pattern in UNUSED if not pattern.startswith("!") for path in folder.glob(pattern)]
-    going += [path for path in folder.rglob("*") if path.name in FOLDERS and path.is_dir()]
-    going += [path for path in folder.rglob("*") if path.suffix in SOURCES and path.is_file()]
+    kept = {path for pattern in RULES["unused"] if pattern.startswith("!") for path in folder.glob(pattern[1:])}
+    going = [path for pattern in RULES["unused"] if not pattern.startswith("!") for path in folder.glob(pattern)]
+    going += [path for path in folder.rglob("*") if path.name in RULES["folders"] and path.is_dir()]
+    going += [path for path in folder.rglob("*") if path.suffix in RULES["sources"] and path.is_file()]
     for path in going:
         if path in kept:
             continue
@@ -110,7 +43,7 @@ def slim(folder: Path, others: list[str]) -> None:
     sys.dont_write_bytecode = True
     sys.path[:0] = [str(folder), *others]
     os.environ["_KFP_RUNTIME"] = "true"  # as in a step: kfp without its compiler, which would want more packages
-    for name in IMPORTED:
+    for name in RULES["imported"]:
         if any(folder.glob(f"{name.partition('.')[0]}*")):
             importlib.import_module(name)
     for module in list(sys.modules.values()):

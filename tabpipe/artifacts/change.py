@@ -63,7 +63,7 @@ def remove_command(options: argparse.Namespace) -> int:
     version = give_up(open_store(options.store), options.ref)
     if options.json:
         return document({"ref": version.ref, "removed": True})
-    say([f"  {version.ref} is given up; its bytes go with the next tabpipe artifacts gc"])
+    say([f"  {version.ref} is given up; its bytes go with the first tabpipe artifacts gc after a day"])
     return 0
 
 
@@ -91,8 +91,6 @@ def gc_command(options: argparse.Namespace) -> int:
             f"  kept: {_amount(done.kept_versions, done.kept_objects, done.kept_bytes)}",
         ]
     )
-    if done.writers:
-        say([f"  {_count(done.writers, 'writer')} at work or stopped within a day: what they use was left alone"])
     return 0
 
 

@@ -20,7 +20,8 @@ PACKAGE = "components"
 def reached(files: Iterable[Path], root: Path) -> list[Path]:
     """Some files and all that they can import of the project, the `__init__.py` on the way included, in their order.
 
-    An import in a function counts, since it happens in the end; one under `if TYPE_CHECKING:` does not.
+    An import in a function counts, since it happens in the end; one under `if TYPE_CHECKING:` does not. With a module
+    come the files beside it that it reads: those of its own name with other endings, as `style.page.css` of `style.py`.
 
     Args:
         files: Files below the project; what is not Python imports nothing.
@@ -54,7 +55,19 @@ def _imported(path: str, root: str) -> list[str]:
             known[digest] = sorted(set(_modules(ast.parse(source.read(), path))))
     parts = (name.split(".") for name in known[digest])
     modules = {"/".join(names[:length]) for names in parts for length in range(1, len(names) + 1)}
-    return [file for module in modules if (file := _file(f"{root}/{module}"))]
+    return [file for module in modules if (file := _file(f"{root}/{module}"))] + _data_of(path)
+
+
+def _data_of(path: str) -> list[str]:
+    """The files that bear a module's name and are no Python."""
+    folder, _, name = path.rpartition("/")
+    start = name.removesuffix("py")
+    return [f"{folder}/{beside}" for beside in _data_in(folder) if beside.startswith(start)]
+
+
+@functools.cache
+def _data_in(folder: str) -> list[str]:
+    return [name for name in os.listdir(folder) if not name.endswith((".py", ".pyc", "~"))]
 
 
 @functools.cache

@@ -4,12 +4,11 @@
     names/NAME/versions/00000003.json     what v3 is: digest, metadata, inputs, who made it
     names/NAME/made/00000003-….json       a further making of the same bytes, from other inputs
     names/NAME/removed/00000003.json      that v3 was given up
-    names/NAME/packs/00000100.json        a hundred of those records in one, to be read at once
     names/NAME/aliases/ALIAS/…            the moves of an alias, the newest first
-    writers/, collector/                  who is at work
     store.json                            the format
 
-No key is ever changed. All that is decided is decided by who creates a key first.
+No key is ever changed; that a version was given up can be taken back. All that is decided is decided by who creates a
+key first.
 """
 
 from components.common.artifacts.aliases import Move

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from components.common.storage.types import Progress
 
 PREFIX = "objects/sha256/"
 _AT_ONCE = 8
+_YOUNG_SECONDS = 43200.0
+"""Half of what a collector spares: the other half is for the put that relies on it."""
 
 Item = TypeVar("Item")
 
@@ -29,19 +32,33 @@ def key_of(digest: str) -> str:
     return f"{PREFIX}{digest[:2]}/{digest}"
 
 
-def keep(place: Place, content: Content, progress: Progress | None = None) -> None:
-    """Brings in what is not there yet: the files first, a folder's manifest when all of them are there."""
-    files = {file.digest: file for file in content.files}
+def keep(place: Place, content: Content, progress: Progress | None = None) -> bool:
+    """Brings in what is not there yet: the files first, a folder's manifest when all of them are there.
+
+    Returns:
+        Whether bytes were there that are so old that a collector could be about to delete them. They are young now.
+    """
+    files, old = {file.digest: file for file in content.files}, []
+
+    def is_there(digest: str, size: int) -> bool:
+        found = place.look(key_of(digest))
+        if found is None or found.bytes != size:
+            return False
+        if time.time() - found.modified < _YOUNG_SECONDS:
+            return True
+        old.append(digest)
+        return place.touch(key_of(digest))
 
     def keep_file(file: StoredFile) -> None:
-        if place.size(key_of(file.digest)) != file.bytes:
+        if not is_there(file.digest, file.bytes):
             place.upload(key_of(file.digest), file.path, file.digest, file.check, progress)
 
     _each(keep_file, files.values())
     for file in content.files:
         file.check()
-    if content.manifest is not None and place.size(key_of(content.digest)) != len(content.manifest):
+    if content.manifest is not None and not is_there(content.digest, len(content.manifest)):
         place.upload_bytes(key_of(content.digest), content.manifest, content.digest)
+    return bool(old)
 
 
 def files(place: Place, version: Version) -> dict[str, tuple[str, int]]:

@@ -8,14 +8,12 @@ import random
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from components.common.artifacts import aliases, objects
 from components.common.artifacts.aliases import Move
 from components.common.artifacts.format import check_format
-from components.common.artifacts.gc_lock import writing
 from components.common.artifacts.manifest import Content, content_of
 from components.common.artifacts.resolving import names, resolve, unknown
 from components.common.artifacts.version import MADE_BY, Input, Making, Version, encoded, now
@@ -80,11 +78,15 @@ class Store:
             check_format(self.place)
             self._checked = True
         making = Making(tuple(self._input(text) for text in inputs), dict(made_by or {}), now())
-        with writing(self.place, [*content.digests, *(one.digest for one in making.inputs)]):
+        old = objects.keep(self.place, content, progress)
+        version = self._claim(name, content, dict(metadata or {}), making)
+        who = making.made_by.get("run") or user()
+        aliases.follow(self.place, name, version.number, forward=version.new, who=who)
+        if self.records.is_removed(name, version.number):  # It was given up before the alias pointed to it.
+            self.records.restore([version])
+            old = True
+        if old:  # A collector may have looked at them before we did, and deleted them after.
             objects.keep(self.place, content, progress)
-            version = self._claim(name, content, dict(metadata or {}), making)
-            who = making.made_by.get("run") or user()
-            aliases.follow(self.place, name, version.number, forward=version.new, who=who)
         return version
 
     def alias(
@@ -115,10 +117,14 @@ class Store:
         wanted = self.resolve(ref if ref.partition(":")[0] == name or ":" in ref else f"{name}:{ref}")
         if wanted.name != name:
             raise Refusal("an alias points to a version of its own name", where=f"{name}:{alias}", value=wanted.ref)
-        with writing(self.place, [wanted.digest]):
-            version = self.resolve(wanted.ref)  # Again: it may have been collected while we waited.
-            aliases.move(self.place, name, alias, version.number, who or user(), expected, dict(why or {}))
-        return version
+        who, before = who or user(), aliases.target(self.place, name, alias)
+        aliases.move(self.place, name, alias, wanted.number, who, expected, dict(why or {}))
+        if self.records.is_removed(name, wanted.number):  # It was given up just before the alias came.
+            back = None if before is not None and self.records.is_removed(name, before) else before
+            with suppress(Refusal):  # Somebody has moved it on.
+                aliases.move(self.place, name, alias, back, who, f"v{wanted.number}", {})
+            return self.alias(name, alias, wanted.ref, who, expected=expected, why=why)  # Says so, unless it is back.
+        return wanted
 
     def unalias(self, name: str, alias: str, who: str = "", *, expected: str | None = None) -> None:
         """Takes an alias away; its history stays.
@@ -249,7 +255,6 @@ class Store:
                 new=True,
             )
             if self.records.claim(version):
-                self.records.pack(replace(ledger, versions=[*ledger.versions, version]))
                 return version
             time.sleep(random.uniform(0, 0.002 * min(attempt + 1, 50)))
         raise Refusal("too many others write this name at once", where=name, mend="try again")

@@ -1,7 +1,6 @@
 """What is on record of one name: its versions, those that were removed, and further makings of the same bytes.
 
-Records are never changed, so one that was read is not read again; those of a hundred versions are also kept in one
-pack, so that a name of thousands of versions is read with a few requests.
+Records are never changed, so one that was read is not read again.
 """
 
 from __future__ import annotations
@@ -11,12 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from components.common.artifacts.manifest import digest_of_bytes
-from components.common.artifacts.version import Making, Version, damaged, decoded, encoded, making_of, version_of
+from components.common.artifacts.version import Making, Version, decoded, encoded, making_of, version_of
 from components.common.base.errors import Refusal
 from components.common.storage.backend import Place
 
-PACK = 100
-"""Versions in a pack."""
 _FIELDS = {"made": ("inputs", "made_by", "created"), "removed": ("at", "who")}
 """What records must have."""
 
@@ -28,8 +25,6 @@ class Ledger:
     name: str
     versions: list[Version] = field(default_factory=list)
     """All of them, removed ones too; a version stands at its number."""
-    packed: set[int] = field(default_factory=set)
-    """First numbers of the packs that are there."""
 
     @property
     def present(self) -> list[Version]:
@@ -58,29 +53,22 @@ class Records:
         Raises:
             Refusal: A record is damaged or missing.
         """
-        count, removed, more, packs = self._listed(name)
-        documents: dict[int, tuple[Any, str]] = {}
-        for key, pack in self._read(packs).items():
-            if not isinstance(pack, list):
-                raise damaged(self._place.where(key))
-            documents |= {number: (document, key) for number, document in enumerate(pack, _number(key))}
-        single = self._read([_version_key(name, number) for number in range(count) if number not in documents])
-        documents |= {_number(key): (document, key) for key, document in single.items()}
+        count, removed, more = self._listed(name)
+        documents = self._read(_version_key(name, number) for number in range(count))
         gone, makings = self._read(removed), self._read(more)
         found = []
         for number in range(count):
             key = _version_key(name, number)
-            if number not in documents:
+            if key not in documents:
                 raise Refusal(
                     "a record of the artifact store is missing",
                     where=self._place.where(key),
                     mend="bring it back from a backup of the store; versions are never deleted by hand",
                 )
-            document, read = documents[number]
-            version = version_of(document, name, number, self._place.where(read))
+            version = version_of(documents[key], name, number, self._place.where(key))
             later = _in_time(making_of(makings[key]) for key in makings if _number(key) == number)
             found.append(replace(version, more=later, removed=gone.get(_removal_key(name, number))))
-        return Ledger(name, found, {_number(key) for key in packs})
+        return Ledger(name, found)
 
     def version(self, name: str, number: int) -> Version | None:
         """One version; None where there is none."""
@@ -101,13 +89,6 @@ class Records:
         """Puts a version on record under its number; says no where that is taken. All below it must have been seen."""
         return self._place.create(_version_key(version.name, version.number), encoded(version.document()))
 
-    def pack(self, ledger: Ledger) -> None:
-        """Packs each full hundred of versions that has no pack yet."""
-        for start in range(0, len(ledger.versions) - PACK + 1, PACK):
-            if start not in ledger.packed:
-                documents = [version.document() for version in ledger.versions[start : start + PACK]]
-                self._place.create(f"names/{ledger.name}/packs/{start:08d}.json", encoded_list(documents))
-
     def made_again(self, version: Version, making: Making) -> None:
         """Puts a further making of a version's bytes on record, unless one from the same inputs is."""
         if any(set(making.inputs) == set(known.inputs) for known in (version.first, *version.more)):
@@ -120,8 +101,16 @@ class Records:
         """Puts on record that a version is given up; says no where it was already."""
         return self._place.create(_removal_key(version.name, version.number), encoded(record))
 
-    def _listed(self, name: str) -> tuple[int, list[str], list[str], list[str]]:
-        """How many versions there are, and the keys of removals, further makings and packs."""
+    def is_removed(self, name: str, number: int) -> bool:
+        """Whether a version is given up at this moment."""
+        return self._place.read(_removal_key(name, number)) is not None
+
+    def restore(self, versions: Iterable[Version]) -> None:
+        """Takes back that versions are given up."""
+        self._place.delete(_removal_key(version.name, version.number) for version in versions)
+
+    def _listed(self, name: str) -> tuple[int, list[str], list[str]]:
+        """How many versions there are, and the keys of removals and further makings."""
         prefix = f"names/{name}/"
         gaps: list[int] = []
         while True:
@@ -133,7 +122,7 @@ class Records:
             missing = [number for number in range(count) if number not in numbers]
             # A list of many pages is not of one moment. Numbers are given out in order, so a gap means: look again.
             if not missing or missing == gaps:
-                return count, kinds.get("removed", []), kinds.get("made", []), kinds.get("packs", [])
+                return count, kinds.get("removed", []), kinds.get("made", [])
             gaps = missing
 
     def _read(self, keys: Iterable[str]) -> dict[str, Any]:
@@ -145,11 +134,6 @@ class Records:
                 kind = key.split("/")[2]
                 self._known[key] = decoded(data, self._place.where(key), *_FIELDS.get(kind, ()))
         return {key: self._known[key] for key in keys if key in self._known}
-
-
-def encoded_list(documents: list[dict[str, Any]]) -> bytes:
-    """Documents as one."""
-    return b"[\n" + b",\n".join(encoded(document).strip() for document in documents) + b"\n]\n"
 
 
 def _in_time(makings: Iterable[Making]) -> tuple[Making, ...]:

@@ -5,81 +5,15 @@ So a misspelt one is refused before anything runs. A test keeps the lists equal 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 
 from components.common.base.errors import Refusal, nearest
 
-_FOREST = frozenset(
-    {
-        "bootstrap",
-        "ccp_alpha",
-        "criterion",
-        "max_depth",
-        "max_features",
-        "max_leaf_nodes",
-        "max_samples",
-        "min_impurity_decrease",
-        "min_samples_leaf",
-        "min_samples_split",
-        "min_weight_fraction_leaf",
-        "monotonic_cst",
-        "n_estimators",
-        "n_jobs",
-        "oob_score",
-        "verbose",
-        "warm_start",
-    }
-)
-_HIST_GRADIENT_BOOSTING = frozenset(
-    {
-        "categorical_features",
-        "early_stopping",
-        "interaction_cst",
-        "l2_regularization",
-        "learning_rate",
-        "loss",
-        "max_bins",
-        "max_depth",
-        "max_features",
-        "max_iter",
-        "max_leaf_nodes",
-        "min_samples_leaf",
-        "monotonic_cst",
-        "n_iter_no_change",
-        "scoring",
-        "tol",
-        "validation_fraction",
-        "verbose",
-        "warm_start",
-    }
-)
-
 KNOWN: dict[str, dict[str, frozenset[str]]] = {
-    "random_forest": {"classification": _FOREST | {"class_weight"}, "regression": _FOREST},
-    "hist_gradient_boosting": {
-        "classification": _HIST_GRADIENT_BOOSTING | {"class_weight"},
-        "regression": _HIST_GRADIENT_BOOSTING | {"quantile"},
-    },
-    "linear": {
-        "classification": frozenset(
-            {
-                "C",
-                "class_weight",
-                "dual",
-                "fit_intercept",
-                "intercept_scaling",
-                "l1_ratio",
-                "max_iter",
-                "n_jobs",
-                "penalty",
-                "solver",
-                "tol",
-                "verbose",
-                "warm_start",
-            }
-        ),
-        "regression": frozenset({"alpha", "copy_X", "fit_intercept", "max_iter", "positive", "solver", "tol"}),
-    },
+    model: {task: frozenset(names) for task, names in tasks.items()}
+    for model, tasks in json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8")).items()
 }
 """Model and task to its hyperparameters; random_state is `train.seed`."""
 

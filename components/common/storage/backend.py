@@ -51,8 +51,11 @@ class Place(Protocol):
     def folders(self, prefix: str) -> list[str]:
         """The names that follow a prefix, up to the next slash."""
 
-    def size(self, key: str) -> int | None:
-        """How many bytes are behind a key; None where it is free."""
+    def look(self, key: str) -> Found | None:
+        """What is behind a key; None where it is free."""
+
+    def touch(self, key: str) -> bool:
+        """Makes the bytes behind a key as young as if they came now; says no where that cannot be done."""
 
     def upload(
         self, key: str, path: Path, digest: str, check: Callable[[], None], progress: Progress | None = None
@@ -79,10 +82,5 @@ class Place(Protocol):
     def delete(self, keys: Iterable[str]) -> None:
         """Frees keys, those that are free already too."""
 
-    def clear_uploads(self, before: float, announced: Iterable[str]) -> int:
-        """Gives up uploads that were begun before a time and never ended; says how many.
-
-        Args:
-            before: Seconds since the epoch.
-            announced: Keys that such an upload may have been on its way to.
-        """
+    def clear_uploads(self, before: float) -> int:
+        """Gives up uploads that were begun before a time, seconds since the epoch, and never ended; says how many."""

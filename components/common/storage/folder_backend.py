@@ -100,13 +100,22 @@ class FolderPlace:
             except FileNotFoundError:
                 return []
 
-    def size(self, key: str) -> int | None:
-        """How many bytes are behind a key; None where it is free."""
+    def look(self, key: str) -> Found | None:
+        """What is behind a key; None where it is free."""
         with self._worded():
             try:
-                return (self.root / key).stat().st_size
+                state = (self.root / key).stat()
             except FileNotFoundError:
                 return None
+            return Found(key, state.st_size, state.st_mtime)
+
+    def touch(self, key: str) -> bool:
+        """Makes a file young; says no where it is gone or another user's."""
+        try:
+            os.utime(self.root / key)
+        except (FileNotFoundError, PermissionError):
+            return False
+        return True
 
     def upload(
         self, key: str, path: Path, digest: str, check: Callable[[], None], progress: Progress | None = None
@@ -145,7 +154,7 @@ class FolderPlace:
             for key in keys:
                 (self.root / key).unlink(missing_ok=True)
 
-    def clear_uploads(self, before: float, announced: Iterable[str]) -> int:
+    def clear_uploads(self, before: float) -> int:
         """Deletes what killed writers have left beside."""
         left = [found.key for found in self.keys(_INCOMING) if found.modified < before]
         self.delete(left)

@@ -117,13 +117,25 @@ class BucketPlace:
                 return names
             more = {"ContinuationToken": page["NextContinuationToken"]}
 
-    def size(self, key: str) -> int | None:
-        """How many bytes are behind a key; None where it is free."""
+    def look(self, key: str) -> Found | None:
+        """What is behind a key; None where it is free."""
 
-        def once() -> int:
-            return self._client.head_object(Bucket=self.bucket, Key=self._before + key)["ContentLength"]
+        def once() -> Found:
+            answer = self._client.head_object(Bucket=self.bucket, Key=self._before + key)
+            return Found(key, answer["ContentLength"], answer["LastModified"].timestamp())
 
         return self._asked(key, once)
+
+    def touch(self, key: str) -> bool:
+        """Copies an object onto itself, which servers do with up to 5 GiB."""
+        itself = {"Bucket": self.bucket, "Key": self._before + key}
+        try:
+            copied = self._asked(
+                key, lambda: self._client.copy_object(**itself, CopySource=itself, MetadataDirective="REPLACE")
+            )
+        except Refusal:
+            return False
+        return copied is not None
 
     def upload(
         self, key: str, path: Path, digest: str, check: Callable[[], None], progress: Progress | None = None
@@ -170,15 +182,14 @@ class BucketPlace:
                     mend=f"check {self._settings} and what they may do",
                 )
 
-    def clear_uploads(self, before: float, announced: Iterable[str]) -> int:
-        """Gives up uploads in parts. MinIO lists them by their whole key only, hence the announced ones."""
+    def clear_uploads(self, before: float) -> int:
+        """Gives up uploads in parts. MinIO does not list them by prefix; it gives them up by itself after a day."""
         cleared = 0
-        for prefix in dict.fromkeys(["objects/", *announced]):
-            with suppress(Refusal):  # Some servers cannot list them; some users may not. They cost space, no more.
-                for upload in self._uploads(prefix).get("Uploads", []):
-                    if upload["Initiated"].timestamp() < before:
-                        give_up(self._client, {"Bucket": self.bucket, "Key": upload["Key"]}, upload["UploadId"])
-                        cleared += 1
+        with suppress(Refusal):  # Some servers cannot list them; some users may not. They cost space, no more.
+            for upload in self._uploads("objects/").get("Uploads", []):
+                if upload["Initiated"].timestamp() < before:
+                    give_up(self._client, {"Bucket": self.bucket, "Key": upload["Key"]}, upload["UploadId"])
+                    cleared += 1
         return cleared
 
     def _delete(self, batch: dict[str, Any]) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tabpipe_server.answer_schemas import answer_schemas
 from tabpipe_server.operations import invocations, protocol_paths, server_paths
 from tabpipe_server.page.docs import docs_page
 from tabpipe_server.page.signature import signature_of
 from tabpipe_server.request_schemas import Signature, request_schemas
+from tabpipe_server.schemas import common_schemas
 
 if TYPE_CHECKING:
     from tabpipe_server.models import Served
@@ -31,7 +31,7 @@ def document(name: str, served: Served | None, settings: Settings) -> dict[str, 
     signature = None if served is None else signature_of(served)
     if signature is not None and settings.id_column:
         signature["ignored"].append(settings.id_column)
-    schemas = answer_schemas(signature, settings)
+    schemas = common_schemas(signature, settings)
     if signature is not None:
         schemas |= request_schemas(signature, settings)
     return {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tabpipe_server.answer_schemas import CODES
 from tabpipe_server.request_schemas import Schema, Signature, csv_example, example_row, ref, request_examples
+from tabpipe_server.schemas import CODES
 
 if TYPE_CHECKING:
     from tabpipe_server.settings import Settings

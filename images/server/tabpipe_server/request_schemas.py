@@ -28,7 +28,6 @@ def request_schemas(signature: Signature, settings: Settings) -> dict[str, Schem
     rows = {"type": "array", "minItems": 1, "maxItems": settings.max_rows}
     record = _object_of(columns, signature["ignored"], settings, _value, {})
     return {
-        **_values(settings.max_cell),
         "Record": record | {"description": "A row: column to value. An absent optional column counts as missing."},
         "Row": {
             "type": "array",
@@ -42,7 +41,6 @@ def request_schemas(signature: Signature, settings: Settings) -> dict[str, Schem
             columns, signature["ignored"], settings, lambda column: rows | {"items": _value(column)}, rows
         )
         | {"description": "Column to its values; all columns have the same number of values."},
-        "Params": _params(signature),
         "SplitRequest": _request("dataframe_split", _split(signature, settings, rows)),
         "RecordsRequest": _request("dataframe_records", rows | {"items": ref("Record")}),
         "InstancesRequest": _request("instances", _tensors(columns, rows)),
@@ -77,29 +75,6 @@ def csv_example(signature: Signature) -> str:
     writer.writerow(row)
     writer.writerow(["" if value is None else value for value in row.values()])
     return out.getvalue()
-
-
-def _values(longest: int) -> dict[str, Schema]:
-    string = {"type": "string", "maxLength": longest}
-    days = r"((0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31|02-29)"
-    local = rf"^[1-9]\d{{3}}-{days}T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{{1,6}})?$"
-    stamps: list[Schema] = [{"type": "string", "format": form} for form in ("date", "date-time")]
-    stamps += [{"type": "string", "pattern": local}, {"const": ""}]
-    return {
-        "Number": {
-            "type": ["number", "boolean"],
-            "description": "A finite number; true is 1 and false 0. One beyond the model is a `BAD_VALUE`.",
-        },
-        "Category": {
-            "anyOf": [string, {"type": ["number", "boolean"]}],
-            "description": "A value that training did not know is answered as unknown, and counted in the metrics.",
-        },
-        "Text": {"anyOf": [string, {"type": ["number", "boolean"]}]},
-        "Date": {
-            "anyOf": stamps,
-            "description": "ISO 8601, for instance 2024-05-31; UTC without an offset; empty where missing.",
-        },
-    }
 
 
 def _value(column: Mapping[str, Any]) -> Schema:
@@ -161,28 +136,5 @@ def _request(form: str, schema: Schema) -> Schema:
         "type": "object",
         "properties": {form: schema, **beside},
         "required": [form],
-        "additionalProperties": False,
-    }
-
-
-def _params(signature: Signature) -> Schema:
-    return {
-        "type": "object",
-        "properties": {
-            "probabilities": {
-                "enum": [False, True] if signature["classes"] else [False],
-                "description": "Whether the answer holds the probability of each class.",
-            },
-            "extra_columns": {
-                "enum": ["refuse", "ignore"],
-                "description": "What becomes of columns that the model does not know, whatever the server's setting.",
-            },
-            "key": {
-                "type": "string",
-                "minLength": 1,
-                "maxLength": 256,
-                "description": "What chooses between champion and challenger: equal keys get the same model.",
-            },
-        },
         "additionalProperties": False,
     }

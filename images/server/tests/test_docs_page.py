@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from images.server.tests.tree_models import asked, server, tree_model, tree_served
-from tabpipe_server.answer_schemas import CODES
 from tabpipe_server.openapi import document
 from tabpipe_server.page.docs import curl_lines, docs_page
+from tabpipe_server.schemas import CODES
 from tabpipe_server.settings import settings_of
 
 

@@ -9,8 +9,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import tabpipe_server
 from images.server.tests.tree_models import asked, server, tree_model, tree_served
-from tabpipe_server.answer_schemas import CODES
 from tabpipe_server.openapi import docs_page, document
+from tabpipe_server.schemas import CODES
 from tabpipe_server.settings import settings_of
 
 SOURCE = Path(tabpipe_server.__file__).parent
