@@ -138,7 +138,7 @@ class UseCase(Section):
         Args:
             name: What the use case is called, and its model after it.
         """
-        reading = self.download.model_dump(exclude={"source"})
+        reading = self.download.model_dump(exclude={"source", "format"})  # a format is of one file
         known = {
             "use_case": name,
             "target": self.target,

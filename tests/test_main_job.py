@@ -114,7 +114,7 @@ def test_selected_steps_take_what_they_need_from_the_last_run(tabpipe, fruit_cas
     early = tabpipe(case, "--steps", "train")
     assert early.code == 1 and "no outputs from an earlier run" in early.document["error"]
     assert tabpipe(case).code == 0
-    some = tabpipe(case, "--steps", "preprocess,check_data", "preprocess.drop_duplicates=false")
+    some = tabpipe(case, "--steps", "preprocess,check_data", "preprocess.drop_duplicates=true")
     assert some.code == 0 and some.ran == {"preprocess"}, "it has made the same table, which is accepted already"
     assert (some.states["check_data"], some.states["train"]) == ("succeeded", "skipped")
     late = tabpipe(case, "--from", "train", "segregate.seed=7", "train.seed=7")

@@ -73,7 +73,7 @@ def test_the_step_answers_each_row_by_the_model_that_is_meant(stored, step):
     whole = stored.predictor.answer({name: columns[name] for name in stored.predictor.columns}, 100)
     assert done.predictions["prediction"].tolist() == whole.predicted.tolist()
     assert done.predictions["id"].tolist() == table["id"].tolist() and set(done.predictions["model_version"]) == {"v0"}
-    assert done.counts == {"rows": 100, "answered": 100, "refused": 0, "unknown_values": 1}
+    assert done.counts == {"rows": 100, "answered": 100, "refused": 0, "unknown_values": 1, "missing_values": 0}
     assert len(done.rejects) == 0 and list(done.rejects)[-4:] == ["row", "column", "value", "rule"]
     assert "All rows were answered" in done.report and "bark" in done.report
     if stored.predictor.classes:

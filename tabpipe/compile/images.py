@@ -42,7 +42,9 @@ def image_of(step: str, root: Path = ROOT, registry: str = "") -> str:
 
 def image_of_folder(folder: Path, registry: str = "") -> str:
     """The name of an image that does not stand on the base: its folder's name, and the digest of what is in it."""
-    return _named(folder.name, _digests(sources_in(folder), folder), registry)
+    # Not the digests that are kept: such a folder is the user's, who may change it while this process runs.
+    found = {str(path.relative_to(folder)): digest_of.__wrapped__(str(path)) for path in sources_in(folder)}
+    return _named(folder.name, found, registry)
 
 
 def _named(name: str, contents: dict[str, bytes], registry: str) -> str:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 def refuse_strange(tally: Tally, predictor: Predictor, limit: tuple[str, float] | None, where: str) -> None:
     """Refuses a table with a column that holds nothing where training always had a value, or strange categories.
 
+    Of a single row, one value says nothing about its column: such a row is answered unless a limit is given.
+
     Args:
         tally: The counts of the whole table.
         predictor: The model that was asked.
@@ -24,7 +26,7 @@ def refuse_strange(tally: Tally, predictor: Predictor, limit: tuple[str, float] 
         Refusal: The first such column.
     """
     for name in predictor.complete:
-        if tally.looked and not tally.given[name]:
+        if tally.looked > 1 and not tally.given[name]:
             raise Refusal(
                 "the column has no value in any row, and training never missed one",
                 where=f"{where}, column {name}",
@@ -35,7 +37,7 @@ def refuse_strange(tally: Tally, predictor: Predictor, limit: tuple[str, float] 
     for name, count in tally.unknown.items():
         given = tally.given[name]
         if limit is None:
-            beyond, rule = count == given, "at least one value that training knew"
+            beyond, rule = count == given and tally.looked > 1, "at least one value that training knew"
         else:
             kind, most = limit
             beyond = count > (most * given if kind == "share" else most)

@@ -61,12 +61,16 @@ def test_how_many_rows_are_asked_at_once_changes_no_answer(answer, chunk):
     whole, parts = answer(table, probabilities=True), answer(table, probabilities=True, chunk=chunk)
     pd.testing.assert_frame_equal(parts.predictions, whole.predictions)
     pd.testing.assert_frame_equal(parts.rejects, whole.rejects)
-    assert parts.counts == whole.counts == {"rows": 60, "answered": 57, "refused": 3, "unknown_values": 0}
+    assert (
+        parts.counts
+        == whole.counts
+        == {"rows": 60, "answered": 57, "refused": 3, "unknown_values": 0, "missing_values": 0}
+    )
 
 
 def test_a_table_without_rows_is_answered_by_none(answer):
     done = answer(trees(5).head(0))
-    assert done.counts == {"rows": 0, "answered": 0, "refused": 0, "unknown_values": 0}
+    assert done.counts == {"rows": 0, "answered": 0, "refused": 0, "unknown_values": 0, "missing_values": 0}
     assert len(done.predictions) == len(done.rejects) == 0 and "No row was answered" in done.report
 
 
@@ -140,7 +144,13 @@ def test_the_step_leaves_tables_that_name_their_model_and_a_record(stored, call)
     for name, rows in (("predictions", 29), ("rejects", 1)):
         described = made[name].metadata
         assert (described["model"], described["model_digest"], described["rows"]) == (ref, digest, rows)
-    assert made["metrics"].metadata == {"rows": 30, "answered": 29, "refused": 1, "unknown_values": 0}
+    assert made["metrics"].metadata == {
+        "rows": 30,
+        "answered": 29,
+        "refused": 1,
+        "unknown_values": 0,
+        "missing_values": 0,
+    }
     assert record["tags"]["model"] == ref
 
 
