@@ -22,13 +22,15 @@ def segregate(
         test: What the chosen model is judged by, parquet; nothing before evaluate reads it.
         defaults: The whole section that the pipeline was compiled with.
     """
-    from components.common.tracking.step import stamp, step
+    from components.common.config import SegregateArgument, accept
+    from components.common.tracking.step import came_from, stamp, step
     from components.segregate.segregate import segregate_file
 
     with step("segregate", section, defaults) as (settings, record):
         record.used("accepted", accepted)
         counts = segregate_file(settings, accepted.path, train.path, validation.path, test.path)
+        rule = accept(SegregateArgument, settings, "section segregate").rule.model_dump_json(exclude_none=True)
         for name, split in (("train", train), ("validation", validation), ("test", test)):
-            stamp(split)
+            stamp(split, split=rule, **came_from(accepted))
             record.made(name, split)
         record.metrics(counts)

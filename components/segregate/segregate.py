@@ -46,7 +46,7 @@ def segregate_file(
     paths = {"train": train_path, "validation": validation_path, "test": test_path}
     with parquet_file(accepted_path) as file:
         schema = file.schema_arrow
-        named = {wanted.by_time, wanted.group, _strata_column(wanted)}
+        named = {wanted.by_time, wanted.group, wanted.strata}
         # A column that is split by is read first; one without any still says how many rows there are.
         present = [name for name in schema.names if name in named] or schema.names[:1]
         splits = split_rows(file.read(columns=present), schema.names, wanted)
@@ -79,7 +79,7 @@ def split_rows(table: pa.Table, names: Sequence[str], wanted: SegregateArgument)
             rule="train, validation and test have a row each",
             mend="use a larger table; were its rows duplicates of each other?",
         )
-    strata = _strata_column(wanted)
+    strata = wanted.strata
     if (wanted.by_time or wanted.group) and isinstance(wanted.stratify, str):
         print(f"segregate.stratify={wanted.stratify} has no effect beside by_time or group", flush=True)
 
@@ -120,10 +120,3 @@ def column(table: pa.Table, names: Sequence[str], name: str, field: str) -> pa.C
             mend=f"fill them (preprocess.fill.{name}=…), or split by another column",
         )
     return table[name]
-
-
-def _strata_column(wanted: SegregateArgument) -> str | None:
-    """The column whose shares every split keeps: by default a classifier's target."""
-    if isinstance(wanted.stratify, str):
-        return wanted.stratify
-    return wanted.target if wanted.stratify and wanted.task == "classification" else None

@@ -37,10 +37,12 @@ def train(
         record.tags["training_table.digest"] = str(train_table.metadata.get("digest", ""))
         result = train_file(settings, train_table.path, validation_table.path, model.path, report.path)
         data = {"train": train_table.metadata.get("digest"), "validation": validation_table.metadata.get("digest")}
+        made_of = {key: train_table.metadata[key] for key in ("origin", "split") if train_table.metadata.get(key)}
         model.metadata.update(
             result["metadata"],
             digest=result["digest"],
             **{f"{split}_digest": digest for split, digest in data.items() if digest},
+            **made_of,
         )
         record.made("model", model)
         record.metrics(result["metrics"], "validation_")
@@ -49,7 +51,12 @@ def train(
             record.registers(
                 use_case,
                 model,
-                {**result["metadata"], **scores, **{f"data.{split}": digest for split, digest in data.items()}},
+                {
+                    **result["metadata"],
+                    **scores,
+                    **{f"data.{split}": digest for split, digest in data.items()},
+                    **{f"data.{key}": text for key, text in made_of.items()},
+                },
             )
         record.made("report", report)
         record.file(report.path, "reports", "train.html")

@@ -88,3 +88,12 @@ def stamp(artifact: Any, **more: Any) -> dict[str, Any]:
     shape = pq.read_metadata(artifact.path)
     artifact.metadata.update(rows=shape.num_rows, columns=shape.num_columns, digest=file_digest(artifact.path), **more)
     return artifact.metadata
+
+
+def came_from(artifact: Any) -> dict[str, str]:
+    """What later artifacts take over of a table's metadata: `origin`, the source that its rows were read from.
+
+    The key is not `source`: by that lineage knows the table that was read itself.
+    """
+    origin = artifact.metadata.get("origin") or artifact.metadata.get("source")
+    return {"origin": str(origin)} if origin else {}

@@ -219,3 +219,21 @@ def test_the_step_stamps_its_three_tables(tmp_path, monkeypatch):
     record = json.loads((tmp_path / "spool").read_text())
     assert record["scores"] == {"rows_train": 98, "rows_validation": 42, "rows_test": 60}
     assert pa.parquet.read_schema(tmp_path / "train").names == list(frame())
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "shuffled, stratified by kind, seed 42, test 0.3, validation 0.3 of the rest"),
+        ({"stratify": False, "seed": 7}, "shuffled, seed 7, test 0.3, validation 0.3 of the rest"),
+        ({"group": "host", "stratify": "x"}, "by groups of host, seed 42, test 0.3, validation 0.3 of the rest"),
+        ({"by_time": "day", "seed": 7, "test_size": 0.2}, "by time of day, test 0.2, validation 0.3 of the rest"),
+    ],
+    ids=["strata", "shuffle", "group", "time"],
+)
+def test_the_rule_of_a_split_is_what_it_comes_to(settings, words):
+    from components.common.config import SegregateArgument
+
+    rule = SegregateArgument(target="kind", task="classification", **settings).rule
+    assert str(rule) == words
+    assert type(rule).model_validate_json(rule.model_dump_json(exclude_none=True)) == rule
