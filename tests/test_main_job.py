@@ -189,7 +189,9 @@ def test_the_document_for_machines_has_what_it_promises(tabpipe, fruit_case):
     for step in document["steps"]:
         assert set(step) == {"name", "state", "seconds", "cached"}
     for split in ("validation", "test"):
-        assert set(document["metrics"][split]) == {"auc_macro_ovo", "f1_macro", "accuracy", "log_loss"}
+        scores = {"auc_macro_ovo", "f1_macro", "accuracy", "log_loss"}
+        assert set(document["metrics"][split]) == {*scores, *(f"baseline_{name}" for name in scores)}
+        assert document["metrics"][split]["baseline_auc_macro_ovo"] == 0.5
     assert Path(document["model"], "MLmodel").is_file()
     assert document["run_id"] and document["state"] == "succeeded"
 

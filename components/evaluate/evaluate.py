@@ -8,6 +8,7 @@ from components.common.base.errors import Refusal
 from components.common.config import EvaluateArgument, accept
 from components.common.inference.saved_model import load, refuse_absent
 from components.common.inference.sklearn_predict import ask, classes_of
+from components.common.metrics.baseline import Baseline, prefixed, saved_baseline
 from components.common.metrics.scores import all_classes, class_views, scored
 from components.common.metrics.slices import refuse_unknown_slices
 from components.common.metrics.targets import target_values
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
 _TEST = "test split"
 
 
-def evaluate(section: EvaluateArgument, pipeline: Any, table: pd.DataFrame) -> Evaluated:
+def evaluate(
+    section: EvaluateArgument, pipeline: Any, table: pd.DataFrame, baseline: Baseline | None = None
+) -> Evaluated:
     """Scores a model on a table, as a whole and slice by slice.
 
     Args:
         section: What to look at.
         pipeline: A saved scikit-learn Pipeline.
         table: The test split, with all columns of the model's signature.
+        baseline: What guessing is made of, where the model tells.
 
     Raises:
         Refusal: A slice column is absent, the target is not fit to score, or the model is for another task.
@@ -49,7 +53,8 @@ def evaluate(section: EvaluateArgument, pipeline: Any, table: pd.DataFrame) -> E
     for name in section.slices:
         if name != section.target or classes is None:
             slices[name] = slices_of_column(table[name], truth, found, classes, section.min_slice_rows)
-    return Evaluated(truth, found, classes, scored(truth, found, classes), slices)
+    guessed = {} if baseline is None else baseline.scores(truth)
+    return Evaluated(truth, found, classes, scored(truth, found, classes), guessed, slices)
 
 
 def evaluate_file(section: dict[str, Any], model_path: str, test_path: str, report_path: str) -> dict[str, Any]:
@@ -62,13 +67,14 @@ def evaluate_file(section: dict[str, Any], model_path: str, test_path: str, repo
         report_path: The HTML page to write.
 
     Returns:
-        metrics (name to score) and views (what `class_views` returns; None of a regressor).
+        metrics (name to score, and `baseline_NAME` to that of guessing, where the model tells what to guess by) and
+        views (what `class_views` returns; None of a regressor).
     """
     argument = accept(EvaluateArgument, section, "section evaluate")
     pipeline, description = load(model_path)
     table = read_table(test_path)
     refuse_absent(description, table, model_path)
-    evaluated = evaluate(argument, pipeline, table)
+    evaluated = evaluate(argument, pipeline, table, saved_baseline(model_path))
 
     from components.evaluate.evaluate_report import write_report
 
@@ -76,4 +82,4 @@ def evaluate_file(section: dict[str, Any], model_path: str, test_path: str, repo
     views = None
     if evaluated.classes is not None:
         views = class_views(evaluated.truth, evaluated.answers, evaluated.classes)
-    return {"metrics": evaluated.scores.values, "views": views}
+    return {"metrics": evaluated.scores.values | prefixed(evaluated.guessed), "views": views}

@@ -30,7 +30,7 @@ def write_report(path: str | os.PathLike[str], section: EvaluateArgument, evalua
         html.page(
             f"Evaluation: {section.target}",
             f"{model}, loaded as it would be served and asked for the untouched rows of the test split",
-            *score_cards(evaluated.scores, {"Test rows": len(evaluated.truth)}),
+            *score_cards(evaluated.scores, evaluated.guessed, {"Test rows": len(evaluated.truth)}),
             *(_slices(title, slices, section) for title, slices in evaluated.slices.items()),
             *answer_sections(evaluated.truth, evaluated.answers, evaluated.classes),
         ),

@@ -21,5 +21,7 @@ class Evaluated:
     classes: list[str] | None
     """A classifier's classes; None of a regressor."""
     scores: Scores
+    guessed: dict[str, float]
+    """Score to what guessing reaches; empty where the model does not tell what to guess by."""
     slices: dict[str, list[Slice]]
     """Title to slices, the worst first."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.common.inference.sklearn_predict import Answers
+from components.common.metrics.baseline import Baseline
 from components.common.metrics.scores import Scores
 from components.train.features import Plan
 from components.train.importance import Importance
@@ -31,6 +32,8 @@ class Trained:
     answers: Answers
     """The model's answers to it."""
     scores: Scores
+    baseline: Baseline
+    """What guessing is made of."""
     importance: Importance
     width: dict[str, int]
     """Column to the number of features made of it."""

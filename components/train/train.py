@@ -11,6 +11,7 @@ from components.common.config import TrainArgument, accept
 from components.common.inference.plan import noted_of
 from components.common.inference.sklearn_predict import answers, classes_of
 from components.common.inference.values import converted
+from components.common.metrics.baseline import baseline_of, prefixed
 from components.common.metrics.scores import class_views, scored
 from components.common.metrics.targets import target_values
 from components.common.tables.parquet import read_table
@@ -81,6 +82,7 @@ def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame)
         truth=held_out,
         answers=found,
         scores=scored(held_out, found, classes_of(estimator)),
+        baseline=baseline_of(truth, section.task),
         importance=importance(estimator, of, features, held_out, section.seed),
         width={name: of.count(name) for name in asked.features},
         rows=(len(table), len(validation)),
@@ -107,8 +109,8 @@ def train_file(
         report_path: The HTML page to write.
 
     Returns:
-        metrics (name to score on the validation split), digest (of the model's folder), metadata (what describes the
-        model), and views (what `class_views` returns; None of a regressor).
+        metrics (name to score on the validation split, and `baseline_NAME` to that of guessing), digest (of the model's
+        folder), metadata (what describes the model), and views (what `class_views` returns; None of a regressor).
     """
     argument = accept(TrainArgument, section, "section train")
     table, validation = read_table(train_path), read_table(validation_path)
@@ -122,6 +124,7 @@ def train_file(
     with tempfile.TemporaryDirectory() as folder:
         noted = noted_of(trained.pipeline, argument.task, argument.target)
         noted |= {"complete": trained.complete, "reading": argument.reading.model_dump(exclude_defaults=True)}
+        noted["baseline"] = trained.baseline.noted()
         compiled = compile_model(trained.pipeline, noted, validation, trained.answers, Path(folder))
         metadata |= {"answers": compiled.path, **({"not_compiled": compiled.why} if compiled.why else {})}
         digest = save_model(
@@ -137,4 +140,5 @@ def train_file(
     write_report(report_path, argument, trained, compiled)
     classes = classes_of(trained.pipeline[-1])
     views = None if classes is None else class_views(trained.truth, trained.answers, classes)
-    return {"metrics": trained.scores.values, "digest": digest, "metadata": metadata, "views": views}
+    metrics = trained.scores.values | prefixed(trained.baseline.scores(trained.truth))
+    return {"metrics": metrics, "digest": digest, "metadata": metadata, "views": views}

@@ -41,7 +41,7 @@ def write_report(
         html.page(
             f"Training: {section.target}",
             f"{section.task} by {type(estimator).__name__}; scores are of the validation split",
-            *score_cards(trained.scores, figures),
+            *score_cards(trained.scores, trained.baseline.scores(trained.truth), figures),
             *answer_sections(trained.truth, trained.answers, classes_of(estimator)),
             _importance(trained),
             _features(trained),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from components.common.config.promote import BASELINE
 from components.common.tracking.step import PROGRESS
 from tabpipe.console import write
 
@@ -142,26 +143,30 @@ def last_progress(log: Path) -> str:
 def metrics_table(
     metrics: dict[str, dict[str, float]], previous: dict[str, Any] | None, checksum: str = ""
 ) -> list[str]:
-    """The metrics of a run beside those of the previous one.
+    """The metrics of a run beside those of guessing and of the previous run.
 
     Args:
-        metrics: `validation` and `test`, each metric to value.
+        metrics: `validation` and `test`, each metric to value; of guessing, `baseline_NAME`.
         previous: The summary of the previous run, or None.
         checksum: What this run's data are known by.
 
     Returns:
         Lines of text; none where there are no metrics.
     """
-    names = list(dict.fromkeys(name for split in metrics.values() for name in split))
+    named = dict.fromkeys(name for split in metrics.values() for name in split)
+    names = [name for name in named if not name.startswith(BASELINE)]
     if not names:
         return []
     before = (previous or {}).get("metrics", {}).get("test", {})
     other = bool(before) and (previous or {}).get("checksum") != checksum
-    head = f"  {'':<16}{'validation':>12}{'test':>12}"
+    test = metrics.get("test", {})
+    guessed = {name: test[f"{BASELINE}{name}"] for name in names if f"{BASELINE}{name}" in test}
+    head = f"  {'':<16}{'validation':>12}{'test':>12}" + (f"{'guessing':>12}" if guessed else "")
     lines = [head + (f"{'previous':>12}{'change':>12}" if before else "")]
     for name in names:
         line = f"  {name:<16}" + "".join(_cell(metrics.get(split, {}).get(name)) for split in ("validation", "test"))
-        now, old = metrics.get("test", {}).get(name), before.get(name)
+        line += _cell(guessed.get(name)) if guessed else ""
+        now, old = test.get(name), before.get(name)
         if before:
             line += _cell(old) + (f"{now - old:>+12.4f}" if None not in (now, old) else f"{'':>12}")
         lines.append(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from components.common.config.promote import OF_TASK
+from components.common.config.promote import BASELINE, OF_TASK
 from tabpipe.console import error, progress
 from tabpipe.runs.screen import metrics_table, shorter
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from tabpipe.runs.local_run import UnderWay
 
 
-METRICS = tuple(name for names in OF_TASK.values() for name in names)
+_SCORES = tuple(name for names in OF_TASK.values() for name in names)
+METRICS = (*_SCORES, *(f"{BASELINE}{name}" for name in _SCORES))
 """In the order in which they are shown; kfp hands them over in none."""
 
 

@@ -18,6 +18,8 @@ OF_TASK = {
     "regression": ("r2", "mae", "rmse"),
 }
 """The scores of each task, in the order in which they are shown."""
+BASELINE = "baseline_"
+"""What stands before the name of a score where it is that of guessing."""
 
 
 def sign_of(metric: str) -> int:

@@ -66,6 +66,12 @@ def badge(kind: str, label: Any) -> Markup:
     return Markup(f'<span class="badge {escape(kind)}">{escape(label)}</span>')
 
 
+def with_detail(value: Any, detail: Any) -> Markup:
+    """A figure and, in smaller type below it, a remark."""
+    small = f"<small>{_inline(detail)}</small>" if detail else ""
+    return Markup(_inline(_shown(value)) + small)
+
+
 def cards(values: Mapping[str, Any] | Iterable[tuple]) -> Markup:
     """Large figures side by side.
 

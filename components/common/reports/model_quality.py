@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from components.common.config.promote import sign_of
 from components.common.inference.sklearn_predict import Answers
 from components.common.metrics.scores import Scores, all_classes, auc_of, coded, confusion, roc_curve
 from components.common.reports import charts, html
@@ -23,10 +24,26 @@ TITLES = {
 """Score to the name that people read."""
 
 
-def score_cards(scores: Scores, more: Mapping[str, Any]) -> list[Any]:
-    """The scores as cards, further figures after them, and the notes as warnings."""
-    shown = {TITLES[name]: f"{value:.4g}" for name, value in scores.values.items()}
-    return [html.cards({**shown, **more}), *(html.verdict("warning", note) for note in scores.notes)]
+def score_cards(scores: Scores, guessed: Mapping[str, float], more: Mapping[str, Any]) -> list[Any]:
+    """The scores as cards, each with that of guessing, further figures after them, and what is to be said as warnings.
+
+    Args:
+        scores: The model's.
+        guessed: Score to what guessing reaches; empty where that is not known.
+        more: Name to figure.
+    """
+    shown: list[tuple] = []
+    behind = []
+    for name, value in scores.values.items():
+        guess = guessed.get(name)
+        small = "" if guess is None else f"guessing {html.figures(guess)}"
+        no_better = guess is not None and sign_of(name) * (value - guess) <= 0
+        behind += [TITLES[name]] if no_better else []
+        shown.append((TITLES[name], html.with_detail(value, small), "failed" if no_better else ""))
+    warnings = [html.verdict("warning", note) for note in scores.notes]
+    if behind:
+        warnings.insert(0, html.verdict("failed", f"No better than guessing by {', '.join(behind)}."))
+    return [html.cards([*shown, *more.items()]), *warnings]
 
 
 def answer_sections(truth: np.ndarray, found: Answers, classes: Sequence[str] | None) -> list[Any]:

@@ -13,6 +13,9 @@ from components.common.base.errors import Refusal
 from components.common.config import EvaluateArgument
 from components.common.inference.saved_model import load
 from components.common.inference.sklearn_predict import Answers
+from components.common.metrics.baseline import baseline_of
+from components.common.metrics.scores import Scores
+from components.common.reports.model_quality import score_cards
 from components.common.tables.parquet import write_table
 from components.common.tracking.step import REFUSED
 from components.evaluate.component import evaluate as evaluate_step
@@ -103,6 +106,20 @@ def test_a_regressor_is_scored_on_the_rows_of_the_file(written, pipelines):
         metrics.r2_score(test["price"], pipelines["regression"].predict(test))
     )
     assert found["views"] is None
+
+
+def test_a_model_that_tells_what_to_guess_by_is_shown_beside_guessing(pipelines):
+    test = houses(seed=1)
+    baseline = baseline_of(houses()["price"].to_numpy(), "regression")
+    section = EvaluateArgument.model_validate(SECTIONS["regression"])
+    found = evaluate(section, pipelines["regression"], test, baseline)
+    assert found.guessed["rmse"] == pytest.approx(test["price"].std(), rel=0.02)
+    assert 0.8 * found.guessed["rmse"] > found.scores.values["rmse"]
+
+
+def test_a_score_no_better_than_guessing_is_said_aloud():
+    page = "".join(score_cards(Scores({"accuracy": 0.6, "log_loss": 0.5}), {"accuracy": 0.6, "log_loss": 0.7}, {}))
+    assert "No better than guessing by Accuracy." in page and "guessing 0.7" in page
 
 
 def test_two_evaluations_are_equal_to_the_last_byte(written, tmp_path):
