@@ -14,6 +14,7 @@ from components.common.config import (
     Download,
     Evaluate,
     Kind,
+    Notation,
     Predict,
     Preprocess,
     Promote,
@@ -27,11 +28,15 @@ from components.common.config import (
 )
 from components.common.config.cluster import Cluster
 from components.common.config.hyperparameters import KNOWN, refuse_unknown_early
+from components.common.config.patterns import expand, is_pattern, rule_of
 from components.common.config.promote import refuse_unknown_scores
 from components.common.config.serve import Serve
 from tabpipe.overrides import refuse_no_overrides
 from tabpipe.project import ROOT
 from tabpipe.steps import steps
+
+_NODES = 1_000_000
+"""Most nodes of a YAML, enough for 100,000 columns. Against aliases that grow without end OmegaConf has a ratio."""
 
 
 class UseCase(Section):
@@ -44,7 +49,8 @@ class UseCase(Section):
     task: Task = None  # type: ignore[assignment]  # always set once validated
     """classification or regression; by default regression where the target is numerical."""
     columns: dict[str, Kind] = Field(min_length=1)
-    """Every column to keep, the target included, and its kind. Other columns of the table are dropped."""
+    """Every column to keep, the target included, and its kind. Other columns of the table are dropped. A name may be a
+    pattern: `f*` is every column whose name begins with f, and has no name or earlier pattern of its own here."""
     download: Download
     """Where the table comes from."""
     preprocess: Preprocess = Field(default_factory=Preprocess)
@@ -70,28 +76,21 @@ class UseCase(Section):
 
     @property
     def kinds(self) -> dict[str, Kind]:
-        """The columns of the clean table: declared, then derived."""
+        """The columns of the clean table, or patterns of their names: declared, then derived."""
         return {**self.columns, **{name: rule.kind for name, rule in self.preprocess.derive.items()}}
 
     @model_validator(mode="after")
     def _consistent(self) -> UseCase:
-        if self.target not in self.columns:
+        kind = rule_of(self.columns, self.target)
+        if kind is None:
             raise Refusal(
                 f"the target {self.target!r} is not among the columns", mend=nearest(self.target, self.columns)
             )
         if self.task is None:
-            self.task = "regression" if self.columns[self.target] == "numerical" else "classification"
-        if self.task == "regression" and self.columns[self.target] != "numerical":
-            raise Refusal(
-                f"the target {self.target!r} is {self.columns[self.target]}", rule="regression needs a numerical"
-            )
-        for field, names in self._mentions():
-            for name in names:
-                if name not in self.kinds:
-                    raise Refusal(
-                        f"{field} names the column {name!r}, which is not declared under columns",
-                        mend=nearest(name, self.kinds),
-                    )
+            self.task = "regression" if kind == "numerical" else "classification"
+        if self.task == "regression" and kind != "numerical":
+            raise Refusal(f"the target {self.target!r} is {kind}", rule="regression needs a numerical")
+        self._refuse_undeclared()
         for name in self.preprocess.derive:
             if name in self.columns:
                 raise Refusal(
@@ -102,22 +101,42 @@ class UseCase(Section):
         refuse_unknown_scores(self.promote, self.task)
         return self
 
-    def _mentions(self) -> list[tuple[str, list[str]]]:
-        """Every place in the config that names columns."""
-        split = self.segregate
+    def _refuse_undeclared(self) -> None:
+        """Refuses names that no column has, as far as a config tells it: what a pattern stands for the table tells."""
+        kinds = self.kinds
+        open_ended = any(map(is_pattern, kinds))
+        for fields, patterns in ((self._rules(), True), (self._single_columns(), False)):
+            for field, names in fields:
+                if patterns and not open_ended:
+                    expand(dict.fromkeys(names), kinds, field)
+                for name in names:
+                    if not (patterns and is_pattern(name)) and rule_of(kinds, name) is None:
+                        raise Refusal(
+                            f"{field} names the column {name!r}, which is not declared under columns",
+                            mend=nearest(name, kinds),
+                        )
+
+    def _rules(self) -> list[tuple[str, list[str]]]:
+        """Every place in the config that names columns, or patterns of names."""
         return [
             ("preprocess.fill", list(self.preprocess.fill)),
             ("preprocess.bounds", list(self.preprocess.bounds)),
             ("download.columns", list(self.download.columns)),
-            *((f"preprocess.derive.{name}", rule.sources) for name, rule in self.preprocess.derive.items()),
             ("check_data.columns", list(self.check_data.columns)),
             ("check_data.drift.numerical", self.check_data.drift.numerical or []),
             ("check_data.drift.categorical", self.check_data.drift.categorical),
-            ("segregate", [name for name in (split.by_time, split.group, split.stratify) if isinstance(name, str)]),
             ("train.features.use", self.train.features.use or []),
             ("train.features.columns", list(self.train.features.columns)),
-            ("evaluate.slices", self.evaluate.slices),
             ("tsne.columns", (self.tsne and self.tsne.columns) or []),
+        ]
+
+    def _single_columns(self) -> list[tuple[str, list[str]]]:
+        """Every place in the config that names single columns."""
+        split = self.segregate
+        return [
+            *((f"preprocess.derive.{name}", rule.sources) for name, rule in self.preprocess.derive.items()),
+            ("segregate", [name for name in (split.by_time, split.group, split.stratify) if isinstance(name, str)]),
+            ("evaluate.slices", self.evaluate.slices),
         ]
 
     def _known_hyperparameters(self) -> None:
@@ -148,7 +167,7 @@ class UseCase(Section):
             "derive": {column: rule.model_dump() for column, rule in self.preprocess.derive.items()},
             "derived": list(self.preprocess.derive),
             "fill": {column: value for column, value in self.preprocess.fill.items() if column != self.target},
-            "ways": {column: way for column in self.columns if (way := self.download.way(column))},
+            "notation": self.download.model_dump(include=set(Notation.model_fields)),
             "reading": reading,
             "reference_reading": reading if self.check_data.drift.reference else {},
             "slices": self.evaluate.slices,
@@ -224,13 +243,15 @@ def load(name: str, overrides: list[str] | None = None) -> UseCase:
     path = find_config(name)
     refuse_no_overrides(overrides or [])
     try:
-        config = OmegaConf.load(path)
+        config = OmegaConf.load(path, max_yaml_expanded_nodes=_NODES)
         if not OmegaConf.is_dict(config):
             raise Refusal("not a mapping of keys to values", where=str(path), mend="see config/iris.yaml for the form")
         merged = OmegaConf.merge(config, OmegaConf.from_dotlist(overrides or []))
         values: Any = OmegaConf.to_container(merged, resolve=True)
     except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-        raise Refusal(f"not readable: {str(error).strip()}", where=str(path)) from None
+        star = "while scanning an alias" in str(error)
+        mend = 'quote a name that begins with a star: "*": numerical' if star else ""
+        raise Refusal(f"not readable: {str(error).strip()}", where=str(path), mend=mend) from None
     where = f"{path}, with overrides" if overrides else str(path)
     hyperparameters = values.get("train")
     values = _without_nulls(values)

@@ -8,6 +8,7 @@ import yaml
 
 from components.common.base.errors import Refusal
 from tabpipe.cli.main import main
+from tabpipe.compile.pipeline_yaml import compile_training
 from tabpipe.config import UseCase, load
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,6 +77,7 @@ def test_a_wrong_override_is_refused_by_name_value_and_rule(overrides, words):
         pytest.param("- a\n- b\n", ["case.yaml", "not a mapping"], id="a-list"),
         pytest.param("target: a\ntarget: b\n", ["case.yaml", "target"], id="doubled-key"),
         pytest.param("target: a\n", ["case.yaml", "missing"], id="no-columns"),
+        pytest.param("columns:\n  *: text\n", ["case.yaml", 'begins with a star: "*"'], id="a-star-unquoted"),
     ],
 )
 def test_a_broken_file_is_refused_by_its_name(tmp_path, text, words):
@@ -110,3 +112,34 @@ def test_a_change_is_seen_by_the_steps_that_it_concerns_and_no_other(tmp_path, c
     before = load("iris").arguments("iris")
     after = load(write(tmp_path, change)).arguments("iris")
     assert {step for step in before if before[step] != after[step]} == seen_by
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        pytest.param(["columns={sepal_w*: numerical}"], "", id="columns"),
+        pytest.param(["check_data.columns={'*_w*': {missing: true}}"], "", id="rules"),
+        pytest.param(["train.features.use=['petal*']"], "", id="features"),
+        pytest.param(["check_data.columns={w*: {missing: true}}"], "fits the pattern 'w*'", id="a-rule-for-none"),
+        pytest.param(["tsne.columns=[w*]"], "fits the pattern 'w*'", id="a-picture-of-none"),
+        pytest.param(["evaluate.slices=['petal*']"], "evaluate.slices names the column 'petal*'", id="single-columns"),
+    ],
+)
+def test_columns_may_be_declared_by_patterns_of_their_names(tmp_path, overrides, words):
+    path = write(tmp_path, lambda values: [values["check_data"].clear(), values["columns"].pop("sepal_width")])
+    if words:
+        with pytest.raises(Refusal, match=words.replace("*", r"\*")):
+            load(path, overrides)
+    else:
+        assert load(path, overrides).task == "classification"
+
+
+def test_thousands_of_columns_may_be_listed_by_name(tmp_path):
+    path = write(tmp_path, lambda values: values["columns"].update({f"f{at}": "numerical" for at in range(5000)}))
+    assert len(load(path).columns) == 5005  # beyond the 10,000 nodes that OmegaConf reads by default
+
+
+def test_a_pipeline_with_too_many_names_is_refused_with_the_way_out(tmp_path):
+    path = write(tmp_path, lambda values: values["columns"].update({f"f{at}": "numerical" for at in range(800)}))
+    with pytest.raises(Refusal, match="by a pattern of their names"):
+        compile_training(load(path), "case", tmp_path / "train.yaml")

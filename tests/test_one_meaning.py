@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.common.batch import Wanted, open_table, predict_table
-from components.common.config import DownloadArgument, PreprocessArgument, TrainArgument
+from components.common.config import DownloadArgument, Notation, PreprocessArgument, TrainArgument
 from components.common.inference import load_predictor
 from components.common.tests.workbooks import write_workbook
 from components.download.download import download_file
@@ -119,8 +119,8 @@ def trained(trained_on, table, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     source = write(table, folder / f"table{trained_on}")
     reading = DownloadArgument(source="", **READING)
-    ways = {name: way for name in KINDS if (way := reading.way(name))}
-    section = PreprocessArgument(target="y", columns=KINDS, ways=ways, fill={"word": "none"})
+    notation = reading.model_dump(include=set(Notation.model_fields))
+    section = PreprocessArgument(target="y", columns=KINDS, notation=notation, fill={"word": "none"})
     preprocess_file(section.model_dump(), raw_of(source, folder / "raw"), folder / "clean")
     clean = pq.read_table(folder / "clean")
     assert clean.num_rows == ROWS

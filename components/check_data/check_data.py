@@ -13,6 +13,7 @@ from components.check_data.reference import reference_table
 from components.common.base.errors import Refusal, nearest
 from components.common.base.files import written_whole
 from components.common.config import CheckDataArgument, accept
+from components.common.config.patterns import is_pattern
 from components.common.reports.html import write_page
 from components.common.tables.parquet import read_table
 
@@ -50,13 +51,17 @@ def check_file(
     Raises:
         Refusal: Some checks of severity error failed (it names each), or a rule or the reference cannot be used.
     """
-    rules = accept(CheckDataArgument, section, "section check_data")
+    frame = read_table(clean)
+    declared = accept(CheckDataArgument, section, "section check_data")
+    rules = declared.of_table(list(map(str, frame.columns)))
     _usable(rules)
+    from components.check_data.drift import check_columns
     from components.check_data.report_page import report_page
 
-    frame = read_table(clean)
     past, source = reference_table(rules, reference)
     checks = check_table(frame, past, rules, now)
+    if past is not None and any(map(is_pattern, declared.kinds)):
+        checks.append(check_columns(frame, past, declared))
     write_page(report, report_page(checks, frame, past, rules, source, removed))
     if tell:
         tell(summary(checks, len(frame)))

@@ -8,6 +8,7 @@ import pandas as pd
 from components.check_data.checks import Check, Outcome
 from components.check_data.values import as_class
 from components.common.config import CheckDataArgument
+from components.common.config.patterns import rule_of, some
 from components.common.reports.svg import finite
 
 EXACT_ROWS = 1000
@@ -42,6 +43,28 @@ def check_drift(frame: pd.DataFrame, reference: pd.DataFrame | None, section: Ch
     return _kolmogorov_smirnov(frame, reference, numerical, section) + [
         _kullback_leibler(frame, reference, column, section) for column in drift.categorical
     ]
+
+
+def check_columns(frame: pd.DataFrame, reference: pd.DataFrame, section: CheckDataArgument) -> Check:
+    """Compares which columns fit the patterns that the config declares: those that are gone no other check can miss.
+
+    Args:
+        frame: The clean table.
+        reference: The table to compare with.
+        section: The kinds of columns as the config declares them.
+    """
+    there = set(frame.columns)
+    kinds = dict(section.kinds)
+    gone = [name for name in map(str, reference.columns) if name not in there and rule_of(kinds, name) is not None]
+    return Check(
+        "columns",
+        "",
+        "every column of the reference that a pattern of names declares is there",
+        f"{len(gone):,} of them gone: {some(gone)}" if gone else "all there",
+        section.drift.severity,
+        "failed" if gone else "passed",
+        mend="bring them back, or accept a model without them",
+    )
 
 
 def sidak(alpha: float, tests: int) -> float:

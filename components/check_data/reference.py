@@ -64,7 +64,7 @@ def _of_kinds(table: Table, rules: CheckDataArgument) -> pd.DataFrame:
             rule="a reference has every column that is checked against it",
             mend=f"{nearest(absent[0], table.names)}; or leave such columns out of check_data.drift",
         )
-    parts, rows = [], 0
+    ways, parts, rows = rules.reading.ways(names), [], 0
     for chunk in table.chunks:
         for fault in chunk.faulty:
             raise Refusal(
@@ -77,7 +77,7 @@ def _of_kinds(table: Table, rules: CheckDataArgument) -> pd.DataFrame:
         for name in names:
             raw = chunk.columns.get(name, [None] * chunk.rows)
             raw = of_values(raw) if isinstance(raw, list) else raw
-            found = of_kind(raw, rules.kinds[name], rules.reading.way(name))
+            found = of_kind(raw, rules.kinds[name], ways.get(name))
             Place(f"{_FIELD}, {table.where}", name, rows).refuse(raw, rules.kinds[name], found)
             columns[name] = found.values
         parts.append(pa.table(columns))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal
 from components.common.config import DownloadArgument
+from components.common.config.patterns import kinds_of
 from components.common.inference.arrow_values import of_kind
 from components.common.inference.coerce import ABSENT
 from components.common.inference.values import NotOfKind, text_of
@@ -111,15 +112,15 @@ def _size(column: Any) -> int:
 def _columns(group: list[Chunk], section: DownloadArgument, left_out: set[str]) -> pa.Table:
     import pyarrow as pa
 
+    names = dict.fromkeys(name for chunk in group for name in chunk.columns if name not in left_out)
+    kinds, ways = kinds_of(section.kinds, names), section.ways(names)
     found: dict[str, Any] = {}
-    for name in dict.fromkeys(name for chunk in group for name in chunk.columns):
-        if name in left_out:
-            continue
+    for name in names:
         parts = [chunk.columns.get(name, [ABSENT] * chunk.rows) for chunk in group]
         typed = isinstance(parts[0], pa.Array) and not group[0].texts  # of parquet or Arrow
-        numerical = section.kinds.get(name) == "numerical" and not typed
+        numerical = kinds.get(name) == "numerical" and not typed
         values = pa.chunked_array([_texts(part) for part in parts]).combine_chunks()
-        if numerical and not (column := of_kind(values, "numerical", section.way(name))).faults:
+        if numerical and not (column := of_kind(values, "numerical", ways.get(name))).faults:
             values = column.values
         found[name] = values
     return pa.table(found)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from components.common.base.errors import Refusal, nearest
 from components.common.config import PreprocessArgument, accept
+from components.common.config.patterns import expand, rule_of, some
 from components.common.inference.arrow_values import of_kind
 from components.common.inference.cell import Place
 from components.common.tables.parquet import batches, write_widening
@@ -19,8 +22,8 @@ from components.preprocess.rules import derived, fill_value, filled, inside
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_ROWS = 1 << 17
-"""Rows that are cleaned at once."""
+_CELLS = 1 << 22
+"""Cells that are cleaned at once, rows times columns."""
 
 
 def preprocess_file(
@@ -44,104 +47,139 @@ def preprocess_file(
 
     Returns:
         Counts: rows_in, rows_out, columns_dropped, and what each rule did: removed_duplicates, filled_COLUMN,
-        removed_COLUMN_bounds (a row that breaks several bounds counts for the first), removed_missing_target. Also
-        rounded_COLUMN: numbers with more digits than a float holds.
+        removed_COLUMN_bounds (a row that breaks several bounds counts for the first), removed_missing_target; of a rule
+        for a pattern of names one count, named by the pattern. Also rounded_COLUMN: numbers with more digits than a
+        float holds.
 
     Raises:
         Refusal: A column is missing, a value is not of its kind, a rule cannot be applied, or no row is left.
     """
-    rules = accept(PreprocessArgument, section, "section preprocess")
+    declared = accept(PreprocessArgument, section, "section preprocess")
     counts: Counter[str] = Counter()
-    with batches(table_path, _ROWS, list(rules.columns)) as (names, rows):
+    with batches(table_path, _CELLS) as (names, rows):
+        rules = _of_table(declared, names)
         check_columns(rules, names, called)
         dropped = [name for name in names if name not in rules.columns]
         if dropped:
-            print(f"columns that the config does not declare are dropped: {', '.join(dropped)}", flush=True)
-        fills = {
-            name: fill_value(value, name, rules.columns[name], rules.ways.get(name, {}))
-            for name, value in rules.fill.items()
+            print(f"columns that the config does not declare are dropped: {some(dropped)}", flush=True)
+        ways = rules.notation.ways(rules.columns)
+        fill = {
+            name: fill_value(value, name, rules.columns[name], ways.get(name, {})) for name, value in rules.fill.items()
         }
+        cleaning = _Cleaning(rules.model_copy(update={"fill": fill}), ways, declared)
 
         def cleaned() -> Iterator[pa.Table]:
             counts.clear()
             counts["columns_dropped"] = len(dropped)
             seen = Seen() if rules.drop_duplicates else None
-            for batch in rows():
-                yield _cleaned(batch, rules, fills, seen, counts, called)
+            for batch in rows(list(rules.columns)):
+                yield cleaning.clean(batch, seen, counts, called)
 
-        write_widening(cleaned, clean_path, lambda: _nothing_left(rules, counts, called))
+        write_widening(cleaned, clean_path, lambda: _nothing_left(declared, counts, called))
     for name, count in counts.items():
         if name.startswith("rounded_"):
             print(f"{name.removeprefix('rounded_')}: {count:,} numbers have more digits than a float holds", flush=True)
     return dict(counts)
 
 
-def _cleaned(
-    batch: pa.RecordBatch,
-    rules: PreprocessArgument,
-    fills: dict[str, Any],
-    seen: Seen | None,
-    counts: Counter[str],
-    called: str,
-) -> pa.Table:
-    """Some rows of the clean table; what was done is added to the counts."""
-    columns: dict[str, pa.Array] = {}
-    for name, kind in rules.columns.items():
-        raw = batch.column(name)
-        found = of_kind(raw, kind, rules.ways.get(name))
-        Place(called, name, counts["rows_in"]).refuse(raw, kind, found)
-        columns[name] = found.values
-        if found.rounded:
-            counts[_metric("rounded", name)] += found.rounded
-    counts["rows_in"] += batch.num_rows
-    if seen is not None:
-        columns = _filtered(columns, seen.first(_table(columns)), counts, "removed_duplicates")
-    for name, value in fills.items():
-        counts[_metric("filled", name)] += columns[name].null_count
-        columns[name] = filled(columns[name], value, name)
-    for name, way in rules.derive.items():
-        columns[name] = derived(columns, way)
-    for name, bounds in rules.bounds.items():
-        columns = _filtered(columns, inside(columns[name], bounds), counts, _metric("removed", name, "bounds"))
-    if rules.drop_missing_target:
-        columns = _filtered(columns, columns[rules.target].is_valid(), counts, "removed_missing_target")
-    clean = _table(columns)
-    counts["rows_out"] += clean.num_rows
-    return clean
+def _of_table(declared: PreprocessArgument, names: list[str]) -> PreprocessArgument:
+    """The rules with the columns of a table in the place of patterns; a pattern of a rule never means the target."""
+    columns = expand(declared.columns, names, "columns")
+    expand(declared.notation.columns, columns, "download.columns")  # refuses a pattern that stands for none
+    known, target = [*columns, *declared.derive], [declared.target]
+    return declared.model_copy(
+        update={
+            "columns": columns,
+            "fill": expand(declared.fill, columns, "preprocess.fill", target),
+            "bounds": expand(declared.bounds, known, "preprocess.bounds", target),
+        }
+    )
+
+
+class _Cleaning:
+    """The rules applied to some rows after others.
+
+    Args:
+        rules: The rules, for columns of the table.
+        ways: Column to how its values are written.
+        declared: The rules as the config has them, whose keys name the counts.
+    """
+
+    def __init__(self, rules: PreprocessArgument, ways: dict[str, dict[str, Any]], declared: PreprocessArgument):
+        self.rules, self.ways = rules, ways
+        filled, bounded = ({key: key for key in keys} for keys in (declared.fill, declared.bounds))
+        self._filled = {name: _metric("filled", rule_of(filled, name) or name) for name in rules.fill}
+        self._bounded = {name: _metric("removed", rule_of(bounded, name) or name, "bounds") for name in rules.bounds}
+
+    def clean(self, batch: pa.RecordBatch, seen: Seen | None, counts: Counter[str], called: str) -> pa.Table:
+        """Returns some rows of the clean table; what was done is added to the counts."""
+        rules, columns = self.rules, {}
+        table = dict(zip(batch.schema.names, batch.columns, strict=True))
+        for name, kind in rules.columns.items():
+            raw = table[name]
+            found = of_kind(raw, kind, self.ways.get(name))
+            Place(called, name, counts["rows_in"]).refuse(raw, kind, found)
+            columns[name] = found.values
+            if found.rounded:
+                counts[_metric("rounded", name)] += found.rounded
+        counts["rows_in"] += batch.num_rows
+        if seen is not None:
+            columns = _filtered(columns, seen.first(_table(columns)), counts, "removed_duplicates")
+        for name, value in rules.fill.items():
+            counts[self._filled[name]] += columns[name].null_count
+            columns[name] = filled(columns[name], value, name)
+        for name, way in rules.derive.items():
+            columns[name] = derived(columns, way)
+        if rules.bounds:
+            columns = self._bounded_rows(columns, counts)
+        if rules.drop_missing_target:
+            columns = _filtered(columns, columns[rules.target].is_valid(), counts, "removed_missing_target")
+        clean = _table(columns)
+        counts["rows_out"] += clean.num_rows
+        return clean
+
+    def _bounded_rows(self, columns: dict[str, pa.Array], counts: Counter[str]) -> dict[str, pa.Array]:
+        keep = np.ones(len(next(iter(columns.values()))), bool)
+        for name, bounds in self.rules.bounds.items():
+            before = keep.sum()
+            keep &= inside(columns[name], bounds).to_numpy(zero_copy_only=False)
+            counts[self._bounded[name]] += int(before - keep.sum())
+        return _filtered(columns, keep)
 
 
 def check_columns(rules: PreprocessArgument, present: list[str], called: str) -> None:
     """Refuses a table that lacks declared columns, and rules about columns that are not there."""
-    missing = [name for name in rules.columns if name not in present]
+    there = set(present)
+    missing = [name for name in rules.columns if name not in there]
     if missing:
         # A column that the config takes under its own name is no misspelt one.
         free = [name for name in present if name not in rules.columns]
         hints = [f"for {name!r}, {nearest(name, free or present)}" for name in missing[:3]]
-        names = ", ".join(map(repr, missing))
+        names = some([repr(name) for name in missing])
         raise Refusal(
             f"the columns {names} are not in the table" if len(missing) > 1 else f"column {names} is not in the table",
             where=called,
             rule="every column that the config declares is in the table",
             mend="; ".join(hints),
         )
-    known, kinds = list(rules.columns), dict(rules.columns)
+    kinds = dict(rules.columns)
     for name in rules.fill:
-        _check_known("preprocess.fill", name, known)
+        _check_known("preprocess.fill", name, kinds)
     for name, way in rules.derive.items():
         where = f"preprocess.derive.{name}"
         if name in present:
             raise Refusal(f"the table already has a column {name!r}", where=where, mend="give the new one another name")
         for source in way.sources:
-            _check_known(where, source, list(kinds))
+            _check_known(where, source, kinds)
             _check_kind(where, source, kinds[source], ("text", "categorical") if way.join else ("numerical",))
         kinds[name] = way.kind
     for name in rules.bounds:
-        _check_known("preprocess.bounds", name, list(kinds))
+        _check_known("preprocess.bounds", name, kinds)
         _check_kind("preprocess.bounds", name, kinds[name], ("numerical",))
-    _check_known("target", rules.target, list(kinds))
+    _check_known("target", rules.target, kinds)
 
 
-def _check_known(where: str, name: str, known: list[str]) -> None:
+def _check_known(where: str, name: str, known: Collection[str]) -> None:
     if name not in known:
         raise Refusal(
             f"there is no column {name!r}", where=where, rule="it names a declared column", mend=nearest(name, known)
@@ -164,14 +202,17 @@ def _table(columns: dict[str, pa.Array]) -> pa.Table:
     return pa.table(list(columns.values()), names=list(columns))
 
 
-def _filtered(columns: dict[str, pa.Array], keep: Any, counts: Counter[str], name: str) -> dict[str, pa.Array]:
+def _filtered(
+    columns: dict[str, pa.Array], keep: Any, counts: Counter[str] | None = None, name: str = ""
+) -> dict[str, pa.Array]:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     keep = pa.array(keep)
-    before = len(keep)
-    kept = {column: values.filter(keep) for column, values in columns.items()}
-    counts[name] += before - len(next(iter(kept.values())))
-    return kept
+    removed = len(keep) - (pc.sum(keep).as_py() or 0)
+    if counts is not None:
+        counts[name] += removed
+    return {column: values.filter(keep) for column, values in columns.items()} if removed else columns
 
 
 def removed_rows(section: dict[str, Any], counts: Mapping[str, float]) -> str:

@@ -15,7 +15,8 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from components.common.base.errors import Refusal, nearest
 from components.common.config import Kind, TrainArgument
-from components.common.config.train import OF_KIND
+from components.common.config.patterns import chosen, expand
+from components.common.config.train import OF_KIND, ColumnFeatures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,8 @@ def plan(section: TrainArgument) -> Plan:
     """
     kinds: dict[str, Kind] = {**section.columns, **{name: rule.kind for name, rule in section.derive.items()}}
     features = {name: kinds[name] for name in _used(section, kinds)}
-    for name in section.features.columns:
+    own = expand(section.features.columns, features, "train.features.columns")
+    for name in own:
         if name not in features:
             raise Refusal(
                 "settings for a column that is no feature",
@@ -61,7 +63,7 @@ def plan(section: TrainArgument) -> Plan:
         raw={name: raw[name] for name in section.columns if name in raw},
         derive={name: derive[name] for name in section.derive if name in derive},
         features=features,
-        settings={name: _settings(section, name, kind) for name, kind in features.items()},
+        settings={name: _settings(section, own.get(name), name, kind) for name, kind in features.items()},
     )
 
 
@@ -80,8 +82,10 @@ def _used(section: TrainArgument, kinds: dict[str, Kind]) -> list[str]:
                 rule="at least one column that is neither target nor identifier",
             )
         return found
-    for name in section.features.use:
-        where = "train.features.use"
+    where = "train.features.use"
+    free = [name for name, kind in kinds.items() if name != section.target and kind != "identifier"]
+    used = chosen(section.features.use, free, where)
+    for name in used:
         if name not in kinds:
             raise Refusal("no such column", where=where, value=name, mend=nearest(name, kinds))
         if name == section.target:
@@ -93,9 +97,9 @@ def _used(section: TrainArgument, kinds: dict[str, Kind]) -> list[str]:
                 value=name,
                 mend="declare it categorical, numerical, text or date under columns",
             )
-    if not section.features.use:
-        raise Refusal("no column is left to learn from", where="train.features.use", rule="at least one column")
-    return list(dict.fromkeys(section.features.use))
+    if not used:
+        raise Refusal("no column is left to learn from", where=where, rule="at least one column")
+    return used
 
 
 def _trace(name: str, section: TrainArgument, raw: dict[str, Kind], derive: dict[str, dict[str, Any]]) -> None:
@@ -117,9 +121,8 @@ def _trace(name: str, section: TrainArgument, raw: dict[str, Kind], derive: dict
             _trace(source, section, raw, derive)
 
 
-def _settings(section: TrainArgument, name: str, kind: Kind) -> dict[str, Any]:
+def _settings(section: TrainArgument, own: ColumnFeatures | None, name: str, kind: Kind) -> dict[str, Any]:
     """The settings of a column: those of its kind, with its own in their place."""
-    own = section.features.columns.get(name)
     given = own.model_dump(exclude_none=True) if own else {}
     for key, value in given.items():
         where = f"train.features.columns.{name}.{key}"

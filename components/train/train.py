@@ -52,7 +52,7 @@ def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame)
     truth = target_values(table, section.target, section.task, _TRAINING)
     held_out = target_values(validation, section.target, section.task, _VALIDATION)
     refuse_constant(section, truth)
-    ways = {name: way for name in asked.raw if (way := section.reading.way(name))}
+    ways = section.reading.ways(asked.raw)
     fill = {
         name: converted([section.fill[name]], kind, ways.get(name))[0][0]
         for name, kind in asked.raw.items()
@@ -112,8 +112,8 @@ def train_file(
         metrics (name to score on the validation split, and `baseline_NAME` to that of guessing), digest (of the model's
         folder), metadata (what describes the model), and views (what `class_views` returns; None of a regressor).
     """
-    argument = accept(TrainArgument, section, "section train")
     table, validation = read_table(train_path), read_table(validation_path)
+    argument = accept(TrainArgument, section, "section train").of_table(list(table.columns))
     trained = train(argument, table, validation)
 
     from components.train.compiling import compile_model

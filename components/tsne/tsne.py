@@ -87,8 +87,8 @@ def tsne_file(section: dict[str, Any], table_path: str, picture_path: str) -> di
     Returns:
         The number of rows drawn and of columns used.
     """
-    argument = accept(TsneArgument, section, "section tsne")
     table = read_table(table_path)
+    argument = accept(TsneArgument, section, "section tsne").of_table(list(table.columns))
     rows, positions = embed(argument, table)
     columns = _columns(argument, table)
     target = table[argument.target].iloc[rows].to_numpy()

@@ -66,7 +66,8 @@ def read_outcomes(
         for column in wanted.values():
             if column not in table.names:
                 raise Refusal("there is no such column", where=shown, value=column, mend=nearest(column, table.names))
-        found = _read(table, wanted, reading)
+        ways = reading.ways(table.names)
+        found = _read(table, wanted, ways)
     rows = len(found)
     found = found[found["id"].notna() & found["truth"].notna()]
     if found.empty:
@@ -77,10 +78,11 @@ def read_outcomes(
         found = found.sort_values("time", kind="stable")
     truths = found.groupby("id", sort=False)["truth"].nunique()
     last = found.drop_duplicates("id", keep="last").reset_index(drop=True)
-    return Outcomes(last, rows, empty, len(found) - len(last), int((truths > 1).sum()), reading.way(truth_column))
+    contradicting = int((truths > 1).sum())
+    return Outcomes(last, rows, empty, len(found) - len(last), contradicting, ways.get(truth_column, {}))
 
 
-def _read(table: Table, wanted: Mapping[str, str], reading: Reading) -> pd.DataFrame:
+def _read(table: Table, wanted: Mapping[str, str], ways: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """The columns that are asked for, ids and truths as a model writes classes: 17 for 17.0, false for False."""
     import pandas as pd
 
@@ -96,7 +98,7 @@ def _read(table: Table, wanted: Mapping[str, str], reading: Reading) -> pd.DataF
             values = chunk.columns.get(column, [None] * chunk.rows)
             plain = [None if value is ABSENT else value for value in values] if isinstance(values, list) else None
             plain = scalars(values) if plain is None else plain
-            found, faults = converted(plain, "identifier", reading.way(column))
+            found, faults = converted(plain, "identifier", ways.get(column))
             for row, rule in faults.items():
                 raise Refusal(
                     "a value is no single one",

@@ -65,7 +65,7 @@ def _written(spec: Any, use_case: UseCase, name: str, arguments: dict[str, str],
             "the compiled pipeline is too large",
             value=f"{size:,} bytes",
             rule=f"at most {LARGEST:,}",
-            mend="declare fewer columns or rules",
+            mend="declare columns that are alike by a pattern of their names (f*: numerical), and their rules likewise",
         )
     with written_whole(out) as beside:
         beside.write_text(text)

@@ -12,7 +12,7 @@ from components.common.config.evaluate import Evaluate, EvaluateArgument
 from components.common.config.predict import Predict, PredictArgument
 from components.common.config.preprocess import Derive, Preprocess, PreprocessArgument
 from components.common.config.promote import Promote, PromoteArgument
-from components.common.config.reading import ColumnReading, Reading
+from components.common.config.reading import ColumnReading, Notation, Reading
 from components.common.config.segregate import Segregate, SegregateArgument
 from components.common.config.train import Features, Train, TrainArgument
 from components.common.config.tsne import Tsne, TsneArgument
@@ -29,6 +29,7 @@ __all__ = [
     "EvaluateArgument",
     "Features",
     "Kind",
+    "Notation",
     "Predict",
     "PredictArgument",
     "Preprocess",

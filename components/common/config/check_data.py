@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pydantic import Field, field_validator
 
 from components.common.config.base import Kind, Section, Severity, Task
+from components.common.config.patterns import chosen, expand
 from components.common.config.preprocess import Bounds, ordered
 from components.common.config.reading import Reading
 
@@ -55,9 +58,9 @@ class Drift(Section):
     alpha: float = Field(default=0.05, gt=0, lt=1)
     """Level of all Kolmogorov-Smirnov tests together; each is tested at 1-(1-alpha)^(1/n)."""
     numerical: list[str] | None = None
-    """Columns tested by Kolmogorov-Smirnov; all numerical ones by default."""
+    """Columns tested by Kolmogorov-Smirnov, patterns among them; all numerical ones by default."""
     categorical: list[str] = Field(default_factory=list)
-    """Columns compared by the Kullback-Leibler divergence."""
+    """Columns compared by the Kullback-Leibler divergence, patterns among them."""
     kl_threshold: float = Field(default=0.2, gt=0)
     """Largest divergence accepted, in nats."""
     reference: str | None = None
@@ -72,7 +75,8 @@ class CheckData(Section):
     rows: RowCount = Field(default_factory=RowCount)
     """Bounds of the number of rows."""
     columns: dict[str, ColumnCheck] = Field(default_factory=dict)
-    """Rules by column; a declared column without rules must be there, with its kind's type and no missing value."""
+    """Rules by column or pattern of names; a declared column without rules must be there, with its kind's type and no
+    missing value."""
     drift: Drift = Field(default_factory=Drift)
     """Comparison with the reference."""
 
@@ -85,8 +89,29 @@ class CheckDataArgument(CheckData):
     task: Task
     """classification or regression."""
     kinds: dict[str, Kind]
-    """The columns of the clean table (derived ones included) and their kinds."""
+    """The columns of the clean table (derived ones included), or patterns of their names, and their kinds."""
     derived: list[str] = Field(default_factory=list)
     """The derived ones among them, which a raw reference lacks."""
     reading: Reading = Field(default_factory=Reading)
     """How the source is written, and so a declared reference."""
+
+    def of_table(self, names: Collection[str]) -> CheckDataArgument:
+        """Return the rules of a table, its columns in the place of patterns, none of which means the target by itself.
+
+        Args:
+            names: The columns of the clean table.
+
+        Raises:
+            Refusal: A pattern stands for no column.
+        """
+        kinds, drift = expand(self.kinds, names, "columns"), self.drift
+        free = {name: kind for name, kind in kinds.items() if name != self.target}
+        numbers = [name for name, kind in free.items() if kind == "numerical"]
+        drift = drift.model_copy(
+            update={
+                "numerical": drift.numerical and chosen(drift.numerical, numbers, "check_data.drift.numerical"),
+                "categorical": chosen(drift.categorical, free, "check_data.drift.categorical"),
+            }
+        )
+        columns = expand(self.columns, kinds, "check_data.columns", never=[self.target])
+        return self.model_copy(update={"kinds": kinds, "columns": columns, "drift": drift})

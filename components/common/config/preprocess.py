@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from components.common.base.errors import Refusal
 from components.common.config.base import Kind, Section
+from components.common.config.reading import Notation
 
 Bounds = tuple[float | None, float | None]
 
@@ -57,11 +58,12 @@ class Preprocess(Section):
     drop_duplicates: bool = False
     """Remove rows that equal an earlier row in every column. Equal rows may be observations: only if asked for."""
     fill: dict[str, Any] = Field(default_factory=dict)
-    """Column to the constant that stands in for its missing values."""
+    """Column, or pattern of names, to the constant that stands in for its missing values."""
     derive: dict[str, Derive] = Field(default_factory=dict)
     """New column to the way it is made."""
     bounds: dict[str, Bounds] = Field(default_factory=dict)
-    """Column to [lowest, highest]; rows outside are removed. null leaves a side open. Missing values stay."""
+    """Column, or pattern of names, to [lowest, highest]; rows outside are removed. null leaves a side open. Missing
+    values stay."""
     drop_missing_target: bool = False
     """Remove rows without a target instead of refusing them in check_data."""
 
@@ -95,6 +97,6 @@ class PreprocessArgument(Preprocess):
     target: str
     """The target column."""
     columns: dict[str, Kind]
-    """The declared columns of the raw table and their kinds; others are dropped."""
-    ways: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Column to how its values are written, where that is not the usual one."""
+    """The declared columns of the raw table, or patterns of their names, and their kinds; others are dropped."""
+    notation: Notation = Field(default_factory=Notation)
+    """How the values of the raw table are written."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from components.common.config.base import Section
+from components.common.config.patterns import fitting_columns
 
 
 class ColumnReading(Section):
@@ -40,7 +42,43 @@ class ColumnReading(Section):
         return value
 
 
-class Reading(Section):
+class Notation(Section):
+    """How the values of a table are written."""
+
+    decimal: str = "."
+    """What stands before the decimals of a number that is written as text."""
+    thousands: str | None = None
+    """What groups the digits of such a number, for instance ","."""
+    missing: list[Any] = Field(default_factory=list)
+    """Further spellings of a missing value, beside those that pandas knows in a CSV (empty, NA, null, …)."""
+    columns: dict[str, ColumnReading] = Field(default_factory=dict)
+    """Column, or pattern of names, to how its values are written."""
+
+    def ways(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
+        """How the values of columns are written, as `inference.values` takes it, where that is not the usual one.
+
+        Args:
+            names: The columns of the table. What `columns` says of others is passed over.
+        """
+        usual = self._way(ColumnReading())
+        found = dict.fromkeys(names, usual) if usual else {}
+        for key, fitting in fitting_columns(self.columns, names).items():
+            found |= dict.fromkeys(fitting, self._way(self.columns[key]))
+        return {name: way for name, way in found.items() if way}
+
+    def _way(self, own: ColumnReading) -> dict[str, Any]:
+        found = {
+            "missing": [*self.missing, *own.missing],
+            "format": own.format,
+            "decimal": own.decimal or (self.decimal if self.decimal != "." else None),
+            "thousands": own.thousands or self.thousands,
+            "currency": own.currency,
+            "percent": own.percent,
+        }
+        return {key: value for key, value in found.items() if value}
+
+
+class Reading(Notation):
     """How a table is written. A model keeps this, so that later tables are read as its training table was."""
 
     format: Literal["auto", "csv", "jsonl", "json", "parquet", "arrow", "excel"] = "auto"
@@ -51,24 +89,3 @@ class Reading(Section):
     """The text encoding of a CSV or of JSON; by default UTF-8, or what a byte order mark says."""
     sheet: str | None = None
     """The sheet of an Excel workbook that has several."""
-    decimal: str = "."
-    """What stands before the decimals of a number that is written as text."""
-    thousands: str | None = None
-    """What groups the digits of such a number, for instance ","."""
-    missing: list[Any] = Field(default_factory=list)
-    """Further spellings of a missing value, beside those that pandas knows in a CSV (empty, NA, null, …)."""
-    columns: dict[str, ColumnReading] = Field(default_factory=dict)
-    """Column to how its values are written."""
-
-    def way(self, column: str) -> dict[str, Any]:
-        """How the values of one column are written, as `inference.values` takes it; only what is not usual."""
-        own = self.columns.get(column, ColumnReading())
-        found = {
-            "missing": [*self.missing, *own.missing],
-            "format": own.format,
-            "decimal": own.decimal or (self.decimal if self.decimal != "." else None),
-            "thousands": own.thousands or self.thousands,
-            "currency": own.currency,
-            "percent": own.percent,
-        }
-        return {key: value for key, value in found.items() if value}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
 from components.common.config.base import Kind, Section, Task
+from components.common.config.patterns import expand
 from components.common.config.preprocess import Derive
 from components.common.config.reading import Reading
 
@@ -73,12 +75,14 @@ class Features(Section):
     """Which columns become features, and how."""
 
     use: list[str] | None = None
-    """Columns to use; by default all but identifiers, the target and texts that a join already holds."""
+    """Columns to use, patterns of names among them; by default all but identifiers, the target and texts that a join
+    already holds."""
     numerical: NumericalFeatures = Field(default_factory=NumericalFeatures)
     categorical: CategoricalFeatures = Field(default_factory=CategoricalFeatures)
     text: TextFeatures = Field(default_factory=TextFeatures)
     columns: dict[str, ColumnFeatures] = Field(default_factory=dict)
-    """Column to settings that differ from its kind's. Dates become days before the latest training date."""
+    """Column, or pattern of names, to settings that differ from its kind's. Dates become days before the latest
+    training date."""
 
 
 class Train(Section):
@@ -108,10 +112,23 @@ class TrainArgument(Train):
     task: Task
     """classification or regression."""
     columns: dict[str, Kind]
-    """The columns of the clean table, without the derived ones, and their kinds."""
+    """The columns of the clean table, without the derived ones, or patterns of their names, and their kinds."""
     derive: dict[str, Derive] = Field(default_factory=dict)
     """Derived columns; the model makes them itself of what it is asked with."""
     fill: dict[str, Any] = Field(default_factory=dict)
     """Constants for missing values, which the model puts in itself, likewise."""
     reading: Reading = Field(default_factory=Reading)
     """How the table's file was read; it stays with the model, which reads later files and requests likewise."""
+
+    def of_table(self, names: Collection[str]) -> TrainArgument:
+        """Return the section with the columns of a table in the place of patterns.
+
+        Args:
+            names: The columns of the clean table.
+
+        Raises:
+            Refusal: A pattern stands for no column.
+        """
+        columns = expand(self.columns, [name for name in names if name not in self.derive], "columns")
+        fill = expand(self.fill, columns, "preprocess.fill", never=[self.target])
+        return self.model_copy(update={"columns": columns, "fill": fill})

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pydantic import Field
 
 from components.common.config.base import Kind, Section, Task
+from components.common.config.patterns import chosen, expand
 
 
 class Tsne(Section):
     """t-SNE of the numerical columns, coloured by the target."""
 
     columns: list[str] | None = None
-    """Numerical columns to use; all by default."""
+    """Numerical columns to use, patterns of names among them; all by default."""
     rows: int = Field(default=2000, ge=10)
     """Rows drawn, a seeded sample where the table has more."""
     perplexity: float = Field(default=30.0, gt=0)
@@ -28,4 +31,18 @@ class TsneArgument(Tsne):
     task: Task
     """classification or regression."""
     kinds: dict[str, Kind]
-    """The columns of the clean table and their kinds."""
+    """The columns of the clean table, or patterns of their names, and their kinds."""
+
+    def of_table(self, names: Collection[str]) -> TsneArgument:
+        """Return the section with the columns of a table in the place of patterns.
+
+        Args:
+            names: The columns of the clean table.
+
+        Raises:
+            Refusal: A pattern stands for no column.
+        """
+        kinds = expand(self.kinds, names, "columns")
+        numbers = [name for name, kind in kinds.items() if kind == "numerical" and name != self.target]
+        columns = self.columns and chosen(self.columns, numbers, "tsne.columns")
+        return self.model_copy(update={"kinds": kinds, "columns": columns})

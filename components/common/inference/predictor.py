@@ -87,7 +87,7 @@ class Predictor:
 
     def read_as(self, reading: Reading) -> Reading:
         """Takes values as another reading has them from now on; returns it."""
-        self.ways = {name: way for name in self.columns if (way := reading.way(name))}
+        self.ways = reading.ways(self.columns)
         return reading
 
     def answer(self, columns: Mapping[str, Values], rows: int, count_given: bool = False) -> Answered:

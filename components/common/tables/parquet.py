@@ -92,25 +92,26 @@ def write_table(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
 
 @contextmanager
 def batches(
-    path: str | os.PathLike[str], rows: int, columns: Sequence[str]
-) -> Iterator[tuple[list[str], Callable[[], Iterator[pa.RecordBatch]]]]:
+    path: str | os.PathLike[str], cells: int
+) -> Iterator[tuple[list[str], Callable[[Sequence[str]], Iterator[pa.RecordBatch]]]]:
     """Opens a parquet table of the pipeline to be read some rows at a time, once or more often.
 
     Args:
         path: The file.
-        rows: Rows of a batch.
-        columns: Columns to read, those of them that are there.
+        cells: Most cells of a batch, rows times columns; at least a row is read.
 
     Yields:
-        The names of all columns, and what starts from the first row each time it is called.
+        The names of all columns, and what reads some of them, from the first row each time it is called.
 
     Raises:
         Refusal: The file is absent or is no parquet.
     """
     with parquet_file(path) as file:
-        names = file.schema_arrow.names
-        wanted = [name for name in columns if name in names]
-        yield names, lambda: file.iter_batches(rows, columns=wanted, use_threads=False)
+
+        def rows(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+            return file.iter_batches(max(1, cells // len(columns)), columns=columns, use_threads=False)
+
+        yield file.schema_arrow.names, rows
 
 
 class _Widened(Exception):

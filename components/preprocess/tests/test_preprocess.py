@@ -42,6 +42,11 @@ def one(clean, values, kind, **rules):
     return str(table.schema.field("a").type), table["a"].to_pylist()
 
 
+def dated(form):
+    """The rules of a table whose column `a` holds dates of a format."""
+    return {"notation": {"columns": {"a": {"format": form}}}}
+
+
 NAN, INF = float("nan"), float("inf")
 DAY, NOON = datetime.datetime(2026, 1, 31), datetime.datetime(2026, 1, 31, 12)
 
@@ -109,7 +114,7 @@ def test_categories_and_texts(clean, values, expected, kind):
     ],
 )
 def test_dates(clean, values, form, expected):
-    rules = {"ways": {"a": {"format": form}}} if form else {}
+    rules = dated(form) if form else {}
     assert one(clean, values, "date", **rules) == ("timestamp[us]", expected)
 
 
@@ -141,16 +146,20 @@ def test_an_identifier_stays_what_it_was(clean):
         ),
         pytest.param(["2026-02-30"], "date", {}, ["2026-02-30"], id="no-such-day"),
         pytest.param(["today"], "date", {}, ["today"], id="today-is-no-date"),
-        pytest.param(["now"], "date", {"ways": {"a": {"format": "%Y"}}}, ["now"], id="now-is-no-date"),
+        pytest.param(["now"], "date", dated("%Y"), ["now"], id="now-is-no-date"),
         pytest.param(
             ["2026-01-31"],
             "date",
-            {"ways": {"a": {"format": "%d.%m.%Y"}}},
+            dated("%d.%m.%Y"),
             ["2026-01-31", "%d.%m.%Y"],
             id="other-format",
         ),
         pytest.param(
-            ["31.01.2026 x"], "date", {"ways": {"a": {"format": "%d.%m.%Y"}}}, ["31.01.2026 x"], id="more-than-a-date"
+            ["31.01.2026 x"],
+            "date",
+            dated("%d.%m.%Y"),
+            ["31.01.2026 x"],
+            id="more-than-a-date",
         ),
         pytest.param([20260131], "date", {}, ["int64", "download.columns.a.format"], id="integers-without-a-format"),
     ],
