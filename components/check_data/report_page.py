@@ -12,6 +12,7 @@ from components.check_data.checks import Check, summary
 from components.check_data.drift import category_counts
 from components.check_data.kinds import fits
 from components.common.base.errors import shorten
+from components.common.base.numbers import written
 from components.common.config import CheckDataArgument, Kind
 from components.common.reports import charts, html
 from components.common.reports.svg import finite
@@ -133,9 +134,7 @@ def _column(
         chart = charts.histogram(series, past, label=column)
         values = finite(series)
         if len(values):
-            words.insert(
-                0, " · ".join(html.figures(value) for value in (values.min(), np.median(values), values.max()))
-            )
+            words.insert(0, " · ".join(written(value) for value in (values.min(), np.median(values), values.max())))
     elif kind == "date":
         chart = charts.timeline(series, past, label=column)
         if missing < len(series):
@@ -165,4 +164,5 @@ def _shares(counts: pd.Series, past: pd.Series | None, column: str) -> str:
         compared = (category_counts(past).reindex(top.index, fill_value=0) / len(past)).tolist()
     shares = (top / max(int(counts.sum()), 1)).tolist()
     names = [str(name) for name in top.index]
-    return charts.bars(names, shares, reference=compared, width=320, format="{:.1%}", label=f"shares of {column}")
+    label = f"shares of {column}"
+    return charts.bars(names, shares, reference=compared, width=320, format="{:.1%}".format, label=label)

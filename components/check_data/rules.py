@@ -16,8 +16,8 @@ from components.check_data.checks import Check, Outcome, of_rows, rows_of
 from components.check_data.kinds import EXPECTED, fits, words_of_type
 from components.check_data.values import check_target, check_values
 from components.common.base.errors import nearest
+from components.common.base.numbers import written
 from components.common.config import CheckDataArgument, ColumnCheck, Kind
-from components.common.reports.html import figures
 
 
 def check_rules(frame: pd.DataFrame, section: CheckDataArgument, now: datetime | None = None) -> list[Check]:
@@ -40,14 +40,14 @@ def check_rules(frame: pd.DataFrame, section: CheckDataArgument, now: datetime |
 
 def _rows(count: int, section: CheckDataArgument) -> Check:
     low, high = max(section.rows.min, 1), section.rows.max
-    rule = f"at least {figures(low)} row{'s' * (low > 1)}" + (f", at most {figures(high)}" if high else "")
+    rule = f"at least {written(low)} row{'s' * (low > 1)}" + (f", at most {written(high)}" if high else "")
     good = low <= count and (high is None or count <= high)
     mend = "see which rows preprocess removed and whether the download is whole, or change check_data.rows"
     return Check(
         name="rows",
         column="",
         rule=rule,
-        observed=f"{figures(count)} rows",
+        observed=f"{written(count)} rows",
         outcome="passed" if good else "failed",
         # Nothing can be learnt from no rows at all, whatever the severity.
         severity=section.rows.severity if count else "error",

@@ -11,8 +11,8 @@ import pandas as pd
 
 from components.check_data.checks import Check, of_rows, rows_of
 from components.common.base.errors import nearest, shorten
+from components.common.base.numbers import written
 from components.common.config import ColumnCheck, Kind, Task
-from components.common.reports.html import figures
 from components.common.reports.svg import numbers
 
 
@@ -44,7 +44,7 @@ def check_target(series: pd.Series, task: Task) -> Iterator[Check]:
     )
     if task == "classification":
         lone = counts.index[counts < 2]
-        smallest = figures(int(counts.min())) if len(counts) else "no"
+        smallest = written(int(counts.min())) if len(counts) else "no"
         yield of_rows(
             "class sizes",
             series,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from components.common.base.numbers import written
 from components.common.batch import percentage
 from components.common.reports import charts, html
 
@@ -67,12 +68,12 @@ def _answers(predictor: Predictor, tally: Tally) -> list[Any]:
         return []
     if predictor.classes is None:
         picture = charts.histogram(tally.values, label=predictor.target, width=640, height=220)
-        words = f"{html.figures(tally.low)} to {html.figures(tally.high)}, mean "
-        words += html.figures(tally.total / tally.answered)
+        words = f"{written(tally.low)} to {written(tally.high)}, mean "
+        words += written(tally.total / tally.answered)
         return [html.section("Values", html.figure(picture, predictor.target, words))]
     counts = sorted(((tally.classes.get(name, 0), name) for name in predictor.classes), key=lambda pair: -pair[0])
     rows = [[name, count, percentage(count, tally.answered)] for count, name in counts]
-    picture = charts.bars([name for _, name in counts], [count for count, _ in counts], format="{:,.0f}")
+    picture = charts.bars([name for _, name in counts], [count for count, _ in counts], format="{:,.0f}".format)
     return [
         html.section(
             "Classes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from components.common.base.numbers import written
 from components.common.reports.svg import Frame, drawing, number_ticks, text_width, widened, write
 
 _HEIGHT, _LINE = 128, 62
@@ -27,20 +28,20 @@ def number_line(
     frame.parts.append(write(frame.left + frame.width, _HEIGHT - 10, "better →", anchor="end", kind="caption"))
     _mark(frame, 0.0, "as good as the champion", "guide", 12)
     if margin:
-        _mark(frame, margin, f"margin {margin:g}", "axis", 27)
+        _mark(frame, margin, f"margin {written(margin)}", "axis", 27)
     if interval:
         first, last = frame.across(interval[0]), frame.across(interval[1])
         frame.parts.append(
-            f"<g><title>interval {interval[0]:.5g} to {interval[1]:.5g}</title>"
+            f"<g><title>interval {written(interval[0])} to {written(interval[1])}</title>"
             f'<rect class="bar" x="{first:.1f}" y="{_LINE - 5}" width="{max(last - first, 1):.1f}" height="10" rx="5"/>'
             "</g>"
         )
     x = frame.across(value)
     frame.parts.append(
-        f"<g><title>difference {value:.5g}</title>"
+        f"<g><title>difference {written(value)}</title>"
         f'<rect class="mark" x="{x - 2.5:.1f}" y="{_LINE - 11}" width="5" height="22" rx="2.5"/></g>'
     )
-    return drawing(width, _HEIGHT, f"difference {value:.5g}", frame.parts)
+    return drawing(width, _HEIGHT, f"difference {written(value)}", frame.parts)
 
 
 def _mark(frame: Frame, at: float, words: str, kind: str, y: float) -> None:

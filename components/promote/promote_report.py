@@ -6,11 +6,12 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from components.common.base.numbers import score, signed, written
 from components.common.config.promote import LOWER
 from components.common.reports import html
 from components.common.reports.model_quality import TITLES
 from components.promote.number_line import number_line
-from components.promote.verdict import ROUNDING, title, written
+from components.promote.verdict import ROUNDING, title
 
 if TYPE_CHECKING:
     from components.common.config import PromoteArgument
@@ -74,11 +75,11 @@ def _cards(section: PromoteArgument, comparison: Comparison) -> Any:
     for name, one in sides:
         if one is not None:
             value = one.scores.values.get(section.metric)
-            shown.append((f"{title(section.metric)}, {name}", "–" if value is None else written(value)))
+            shown.append((f"{title(section.metric)}, {name}", score(value)))
     if comparison.difference is not None:
         kind = "passed" if comparison.difference > section.margin else "failed"
         words = "Better by" if comparison.difference > 0 else "Worse by"
-        shown.append((words, written(abs(comparison.difference)), kind))
+        shown.append((words, score(abs(comparison.difference)), kind))
     shown.append(("Rows scored", comparison.rows))
     if comparison.left_out is None:
         shown.append(("Rows left out", "unknown", "warning"))
@@ -115,13 +116,13 @@ def _scores(section: PromoteArgument, comparison: Comparison) -> Any:
         head = TITLES[name]
         one = mine.scores.values.get(name)
         limit = section.thresholds.get(name)
-        row = [head, _cell(one)]
+        row = [head, score(one)]
         if theirs is not None:
             other = theirs.scores.values.get(name)
             gap = None if one is None or other is None else one - other
-            row += [_cell(other), "–" if gap is None else _signed(gap), _better(name, gap)]
+            row += [score(other), "–" if gap is None else signed(gap), _better(name, gap)]
         if section.thresholds:
-            row.append("" if limit is None else f"at {'most' if name in LOWER else 'least'} {limit:g}")
+            row.append("" if limit is None else f"at {'most' if name in LOWER else 'least'} {written(limit)}")
         rows.append(row)
     numeric = ["candidate"] if theirs is None else ["candidate", "champion", "difference"]
     heads = ["score", *numeric] if theirs is None else ["score", *numeric, "better is"]
@@ -159,12 +160,12 @@ def _difference(section: PromoteArgument, comparison: Comparison, gap: float) ->
     picture = number_line(
         gap, comparison.interval, section.margin, label=f"by how much the candidate is better, in {name}"
     )
-    note = f"{_signed(gap)}; above 0 the candidate is better. No interval can be worked out of these rows."
+    note = f"{signed(gap)}; above 0 the candidate is better. No interval can be worked out of these rows."
     if comparison.interval:
-        low, high = (_signed(end) for end in comparison.interval)
+        low, high = (signed(end) for end in comparison.interval)
         share = f"{section.confidence * 100:g} % interval {low} to {high}"
         note = (
-            f"The candidate is better by {_signed(gap)} (below 0: worse), its {share}, of "
+            f"The candidate is better by {signed(gap)} (below 0: worse), its {share}, of "
             f"{comparison.resamples:,} resamples of the rows, each scored by both."
         )
     return html.section("How sure is it?", html.figure(picture), note=note)
@@ -180,7 +181,7 @@ def _slices(section: PromoteArgument, comparison: Comparison) -> Any:
             change = f"{-one.lost * 100:+.1f} points" if one.lost else "–"
         else:
             change = f"{one.lost:+.1%}" if one.lost else "–"
-        values = [f"{v:.1%}" if labels else written(v) for v in (one.candidate, one.champion)]
+        values = [f"{v:.1%}" if labels else score(v) for v in (one.candidate, one.champion)]
         said = html.badge("failed", "loses too much") if bad else "" if counts else html.badge("", "few rows")
         rows.append([one.column, one.name, one.rows, *values, change, said])
         kinds.append("failed" if bad else "" if counts else "skipped")
@@ -203,15 +204,15 @@ def _costs(section: PromoteArgument, comparison: Comparison) -> Any:
     sides = [one for one in (comparison.candidate, comparison.champion) if one is not None]
     limits = [section.guards.latency_ms, section.guards.size_mb]
     rows = [
-        ["answer to one row, median", *(f"{one.latency_ms:.3g} ms" for one in sides)],
-        ["saved model", *(f"{one.bytes / 1e6:.3g} MB" for one in sides)],
+        ["answer to one row, median", *(f"{written(one.latency_ms, 3)} ms" for one in sides)],
+        ["saved model", *(f"{written(one.bytes / 1e6, 3)} MB" for one in sides)],
     ]
     heads = ["cost", "candidate", "champion"][: 1 + len(sides)]
     numeric = heads[1:]
     if any(limit is not None for limit in limits):
         heads.append("asked")
         for row, limit, unit in zip(rows, limits, ("ms", "MB"), strict=True):
-            row.append("" if limit is None else f"at most {limit:g} {unit}")
+            row.append("" if limit is None else f"at most {written(limit)} {unit}")
     note = (
         "Timed on this machine by one thread, row by row, both models in turn."
         if len(sides) > 1
@@ -228,14 +229,6 @@ def _signature(comparison: Comparison) -> Any:
         html.table(["how the candidate differs"], [[words] for words in comparison.signature], row_classes=None),
         note="Whoever asks the champion today may have to ask the candidate in another way.",
     )
-
-
-def _cell(value: float | None) -> str:
-    return "–" if value is None else written(value)
-
-
-def _signed(value: float) -> str:
-    return written(value) if value <= 0 else f"+{written(value)}"
 
 
 def _better(name: str, gap: float | None) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from components.common.base.numbers import score, written
 from components.common.config import PromoteArgument
 from components.common.config.promote import LOWER
 from components.common.reports.model_quality import TITLES
@@ -67,16 +68,6 @@ def title(metric: str) -> str:
     return TITLES[metric].split(" (")[0]
 
 
-def written(value: float) -> str:
-    """A score, difference or limit as people read it: four decimals, more where they would hide all of it."""
-    if value == 0:
-        return "0"
-    size = abs(value)
-    if size < 0.0005:
-        return f"{value:.2g}"
-    return f"{value:.4f}" if size < 10 else f"{value:.4g}" if size < 1e4 else f"{value:,.0f}"
-
-
 def _better(section: PromoteArgument, comparison: Comparison) -> list[Reason]:
     name, gap, champion = title(section.metric), comparison.difference, comparison.champion
     if gap is None or champion is None:
@@ -84,12 +75,12 @@ def _better(section: PromoteArgument, comparison: Comparison) -> list[Reason]:
     mine, theirs = (one.scores.values[section.metric] for one in (comparison.candidate, champion))
     up, down = ("below", "above") if section.metric in LOWER else ("above", "below")
     if gap > 0:
-        text = f"{name} {written(mine)} is {written(gap)} {up} the champion's {written(theirs)}"
-        asked = f"more than {section.margin:g} is asked"
+        text = f"{name} {score(mine)} is {score(gap)} {up} the champion's {score(theirs)}"
+        asked = f"more than {written(section.margin)} is asked"
     else:
-        apart = f"{written(-gap)} {down} the champion's {written(theirs)}" if gap else "just the champion's"
-        text = f"{name} {written(mine)} is {apart}"
-        asked = f"more than {section.margin:g} {up} it is asked"
+        apart = f"{score(-gap)} {down} the champion's {score(theirs)}" if gap else "just the champion's"
+        text = f"{name} {score(mine)} is {apart}"
+        asked = f"more than {written(section.margin)} {up} it is asked"
     reasons = [Reason(f"{text}; {asked}", gap > section.margin + ROUNDING)]
     if section.certain:
         share = f"{section.confidence * 100:g} %"
@@ -99,8 +90,10 @@ def _better(section: PromoteArgument, comparison: Comparison) -> list[Reason]:
             )
         else:
             low, high = comparison.interval
-            text = f"The {share} interval of the difference is {written(low)} to {written(high)}"
-            reasons.append(Reason(f"{text}; its lower end must be above {section.margin:g}", low > section.margin))
+            text = f"The {share} interval of the difference is {score(low)} to {score(high)}"
+            reasons.append(
+                Reason(f"{text}; its lower end must be above {written(section.margin)}", low > section.margin)
+            )
     return reasons
 
 
@@ -108,12 +101,12 @@ def _thresholds(section: PromoteArgument, comparison: Comparison) -> list[Reason
     reasons = []
     for metric, limit in section.thresholds.items():
         value, most = comparison.candidate.scores.values.get(metric), metric in LOWER
-        asked = f"at {'most' if most else 'least'} {limit:g} is asked"
+        asked = f"at {'most' if most else 'least'} {written(limit)} is asked"
         if value is None:
             reasons.append(Reason(f"{title(metric)} cannot be worked out on these rows; {asked}", False))
         else:
             reasons.append(
-                Reason(f"{title(metric)} is {written(value)}; {asked}", value <= limit if most else value >= limit)
+                Reason(f"{title(metric)} is {score(value)}; {asked}", value <= limit if most else value >= limit)
             )
     return reasons
 
@@ -124,11 +117,12 @@ def _guards(section: PromoteArgument, comparison: Comparison) -> list[Reason]:
         judged = [one for one in comparison.slices if one.rows >= section.min_slice_rows]
         reasons.append(_worst_slice(section, guards.slice_drop, judged))
     if guards.latency_ms is not None:
-        text = f"The answer to one row takes {mine.latency_ms:.3g} ms; at most {guards.latency_ms:g} ms is asked"
+        took, limit = written(mine.latency_ms, 3), written(guards.latency_ms)
+        text = f"The answer to one row takes {took} ms; at most {limit} ms is asked"
         reasons.append(Reason(text, mine.latency_ms <= guards.latency_ms))
     if guards.size_mb is not None:
         size = mine.bytes / 1e6
-        text = f"The saved model has {size:.3g} MB; at most {guards.size_mb:g} MB is asked"
+        text = f"The saved model has {written(size, 3)} MB; at most {written(guards.size_mb)} MB is asked"
         reasons.append(Reason(text, size <= guards.size_mb))
     return reasons
 
@@ -142,6 +136,6 @@ def _worst_slice(section: PromoteArgument, limit: float, judged: list[SlicePair]
         what = f"from {worst.champion:.1%} right answers to {worst.candidate:.1%}"
         asked = f"no slice may lose more than {limit * 100:g} points"
     else:
-        what = f"from a mean error of {written(worst.champion)} to {written(worst.candidate)}"
+        what = f"from a mean error of {score(worst.champion)} to {score(worst.candidate)}"
         asked = f"no slice's may grow by more than {limit * 100:g} %"
     return Reason(f"The worst slice, {where}, goes {what}; {asked}", worst.lost <= limit + ROUNDING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from components.common.base.numbers import written
 from components.common.inference.sklearn_predict import classes_of
 from components.common.reports import charts, html
 from components.common.reports.model_quality import answer_sections, score_cards
@@ -82,7 +83,7 @@ def _serving(compiled: Compiled) -> Any:
         ["answered by", _WORDS[compiled.path]],
         *([["why not more", compiled.why]] if compiled.why else []),
         ["validation rows compared with scikit-learn", compiled.rows],
-        ["largest difference", f"{compiled.difference:.2g}" if compiled.rows else "–"],
+        ["largest difference", written(compiled.difference) if compiled.rows else "–"],
     ]
     note = "The compiled form serves only if it gives every validation row the class that scikit-learn gives it."
     return html.section("Serving", html.table(["", ""], rows), note=note)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from components.common.base.errors import Refusal, nearest
+from components.common.base.numbers import score
 from components.common.config import Reading
 from components.common.storage.backend import Place
 from tabpipe.ab.checks import warnings
@@ -178,7 +179,7 @@ def _print(result: dict[str, Any]) -> None:
                 "shadow" if one["shadow"] else "",
                 f"{one['predictions']:,}",
                 f"{one['with_outcome']:,}",
-                "–" if one["score"] is None else f"{one['score']:.4f}",
+                score(one["score"]),
                 one["first"][:16],
                 one["last"][:16],
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from components.common.base.numbers import score, signed
 from tabpipe.ab.compare import FEWEST, Comparison
 
 COUNTS = {
@@ -23,7 +24,7 @@ COUNTS = {
 
 def sentence(one: Comparison, metric: str, confidence: float) -> str:
     """What a comparison says."""
-    scores = f"{metric} {one.challenger.score:.4f} against {one.champion.score:.4f}"
+    scores = f"{metric} {score(one.challenger.score)} against {score(one.champion.score)}"
     if one.better == "too few":
         few = min(one.champion.keys, one.challenger.keys)
         return (
@@ -32,8 +33,8 @@ def sentence(one: Comparison, metric: str, confidence: float) -> str:
         )
     low, high = one.interval or (0.0, 0.0)
     word = "better" if one.difference >= 0 else "worse"
-    interval = f"{100 * confidence:.4g} % interval of how much better: {low:+.4f} to {high:+.4f}"
-    span = f"{word} by {abs(one.difference):.4f}; {interval}"
+    interval = f"{100 * confidence:.4g} % interval of how much better: {signed(low)} to {signed(high)}"
+    span = f"{word} by {score(abs(one.difference))}; {interval}"
     rows = (
         f"on {one.champion.rows:,} rows that both answered"
         if one.kind == "paired"
@@ -65,9 +66,9 @@ def comparison_table(result: Mapping[str, Any]) -> tuple[list[str], list[list[st
                 mine["version"],
                 theirs["version"],
                 counts,
-                f"{mine['score']:.4f} / {theirs['score']:.4f}",
-                f"{one['difference']:+.4f}",
-                *("–" if end is None else f"{end:+.4f}" for end in (low, high)),
+                f"{score(mine['score'])} / {score(theirs['score'])}",
+                signed(one["difference"]),
+                *("–" if end is None else signed(end) for end in (low, high)),
                 one["better"],
             ]
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.common.base.errors import shorten
+from components.common.base.numbers import written
 from tabpipe.console import columns, size, text
 
 _MOST = 40
@@ -91,6 +92,4 @@ def _cell(key: str, value: Any) -> str:
 
 
 def _figure(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+    return written(value, 6)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.common.artifacts import Move, Store, Version, open_store
+from components.common.base.numbers import score
 from components.common.registry import CHAMPION, Standing, model_name, standing
 from components.common.registry.model_ref import refuse_unknown, use_cases
 from tabpipe.console import columns, document, maker, moment, say
@@ -106,9 +107,9 @@ def _score(why: Mapping[str, Any]) -> str:
     metric, scores = why.get("metric"), why.get("candidate") or {}
     if metric not in scores:
         return ""
-    text = f"{metric} {scores[metric]:.4f}"
+    text = f"{metric} {score(scores[metric])}"
     if (why.get("champion") or {}).get(metric) is not None:
-        text += f", was {why['champion'][metric]:.4f}"
+        text += f", was {score(why['champion'][metric])}"
     return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from components.common.base.errors import shorten
+from components.common.base.numbers import signed, written
 from tabpipe.console import columns
 from tabpipe.runs.find import Kept
 from tabpipe.runs.listing import UNKNOWN, commit_words, short
@@ -113,8 +114,8 @@ def _value(value: Any) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.6g}"
+    return written(value, 6)
 
 
 def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.6g}" if value else "="
+    return "–" if value is None else signed(value, 6, zeros=False) if value else "="

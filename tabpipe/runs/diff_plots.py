@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.common.base.files import written_whole
+from components.common.base.numbers import score
 from components.common.config.promote import HIGHER
 from components.common.reports import charts
 from components.common.reports import html as report
@@ -69,7 +70,7 @@ def _scores(metrics: list[dict], rows: list[list]) -> Markup:
         [row["name"] for row in both],
         [row["b"] for row in both],
         reference=[row["a"] for row in both],
-        format="{:.4f}",
+        format=score,
         width=720,
         label="metrics of both runs",
     )

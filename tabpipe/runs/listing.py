@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from components.common.base.numbers import score
 from tabpipe.console import columns, pairs
 from tabpipe.runs.find import Kept
 from tabpipe.runs.screen import metrics_table, shorter
@@ -130,4 +131,4 @@ def show_document(run: Kept) -> dict[str, Any]:
 def _score(run: Kept) -> str:
     scores = (run.summary.get("metrics") or {}).get("test", {})
     name = next((name for name in _BEST_KNOWN if name in scores), None)
-    return f"{name} {scores[name]:.4f}" if name else ""
+    return f"{name} {score(scores[name])}" if name else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from components.common.base.numbers import score, signed
 from components.common.config.promote import BASELINE
 from components.common.tracking.step import PROGRESS
 from tabpipe.console import write
@@ -168,7 +169,7 @@ def metrics_table(
         line += _cell(guessed.get(name)) if guessed else ""
         now, old = test.get(name), before.get(name)
         if before:
-            line += _cell(old) + (f"{now - old:>+12.4f}" if None not in (now, old) else f"{'':>12}")
+            line += _cell(old) + (f"{signed(now - old):>12}" if None not in (now, old) else f"{'':>12}")
         lines.append(line)
     if other:
         lines.append("  The previous run was of other data.")
@@ -176,7 +177,7 @@ def metrics_table(
 
 
 def _cell(value: float | None) -> str:
-    return f"{'–':>12}" if value is None else f"{value:>12.4f}"
+    return f"{score(value):>12}"
 
 
 def shorter(path: Path | str) -> str:

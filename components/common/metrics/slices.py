@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.common.base.errors import Refusal, nearest
+from components.common.base.numbers import written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,7 @@ def parts_of(values: pd.Series) -> list[tuple[str, np.ndarray]]:
     if values.dtype.kind in "iuf" and values.nunique() > _MOST_VALUES:
         codes, edges = pd.qcut(values, 4, labels=False, duplicates="drop", retbins=True)
         codes = codes.fillna(-1).to_numpy(dtype=int)
-        names = [f"{low:.5g} to {high:.5g}" for low, high in itertools.pairwise(edges)]
+        names = [f"{written(low)} to {written(high)}" for low, high in itertools.pairwise(edges)]
     else:
         codes, names = pd.factorize(values, sort=True, use_na_sentinel=True)
     parts = [(str(name), np.flatnonzero(codes == at)) for at, name in enumerate(names)]

@@ -6,11 +6,12 @@ makes a file of its own of a chart. Missing and infinite values are left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from components.common.base.numbers import written
 from components.common.reports.html import escape
 from components.common.reports.svg import (
     Frame,
@@ -82,7 +83,7 @@ def bars(
     *,
     reference: Sequence[float] | None = None,
     width: float = 480,
-    format: str = "{:.3g}",
+    format: Callable[[float], str] = written,
     label: str = "",
 ) -> str:
     """Horizontal bars, for instance feature importance or class counts, in the order given.
@@ -97,7 +98,7 @@ def bars(
     """
     heights = np.nan_to_num(numbers(values), nan=0.0, posinf=0.0, neginf=0.0)
     marks = np.zeros(0) if reference is None else np.nan_to_num(numbers(reference), posinf=0.0, neginf=0.0)
-    texts = [format.format(value) for value in list(values)]
+    texts = [format(value) for value in list(values)]
     compared = [] if reference is None else list(reference)
     gutter = min(max([text_width(str(name)) for name in names], default=0) + 8, width * 0.42)
     room = max([text_width(text) for text in texts], default=0) + 10
@@ -109,7 +110,7 @@ def bars(
     parts = []
     for at, (name, value, text) in enumerate(zip(names, heights.tolist(), texts, strict=True)):
         y, x, length = at * 22 + 3, zero + min(value, 0) * scale, abs(value) * scale
-        compare = f", reference {format.format(compared[at])}" if reference is not None else ""
+        compare = f", reference {format(compared[at])}" if reference is not None else ""
         parts.append(
             f"<g><title>{escape(name)}: {escape(text)}{escape(compare)}</title>"
             + write(gutter - 7, y + 11.5, fitted(name, gutter - 8), anchor="end", kind="strong")
@@ -255,5 +256,5 @@ def _shares(values: np.ndarray, low: float, high: float, bins: int) -> np.ndarra
 
 def _words(low: float, high: float, beyond: tuple[bool, bool], dates: bool) -> str:
     """A bin in words."""
-    first, last = (str(np.datetime64(int(edge), "D")) if dates else f"{edge:.5g}" for edge in (low, high))
+    first, last = (str(np.datetime64(int(edge), "D")) if dates else written(edge) for edge in (low, high))
     return f"below {last}" if beyond[0] else f"above {first}" if beyond[1] else f"{first} to {last}"

@@ -7,12 +7,12 @@ column called `<script>` is shown and not run.
 from __future__ import annotations
 
 import html
-import math
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from components.common.base.files import written_whole
+from components.common.base.numbers import written
 from components.common.reports import style
 
 Kind = Literal["passed", "failed", "warning"]
@@ -31,20 +31,6 @@ def escape(value: Any) -> str:
         return text
     text = text.encode("utf-8", "replace").decode()
     return "".join(c if c.isprintable() or c in "\n\t" or ord(c) >= 160 else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def figures(value: Any) -> str:
-    """A number as people read it: thousands apart, four significant digits of a fraction; anything else as text."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "–"
-    if isinstance(value, bool) or not hasattr(value, "__float__"):
-        return str(value)
-    number = float(value)
-    if math.isinf(number):
-        return "∞" if number > 0 else "-∞"
-    if not 1000 <= abs(number) < 1e15:
-        return f"{number:.4g}"
-    return f"{int(number):,}" if number.is_integer() else f"{number:,.1f}"
 
 
 def text(*paragraphs: Any) -> Markup:
@@ -183,7 +169,7 @@ def _inline(value: Any) -> str:
 
 
 def _shown(value: Any) -> Any:
-    return value if isinstance(value, str) else figures(value)
+    return value if isinstance(value, str) else written(value)
 
 
 def _is_number(value: Any) -> bool:

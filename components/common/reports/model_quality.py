@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from components.common.base.numbers import written
 from components.common.config.promote import sign_of
 from components.common.inference.sklearn_predict import Answers
 from components.common.metrics.scores import Scores, all_classes, auc_of, coded, confusion, roc_curve
@@ -36,7 +37,7 @@ def score_cards(scores: Scores, guessed: Mapping[str, float], more: Mapping[str,
     behind = []
     for name, value in scores.values.items():
         guess = guessed.get(name)
-        small = "" if guess is None else f"guessing {html.figures(guess)}"
+        small = "" if guess is None else f"guessing {written(guess)}"
         no_better = guess is not None and sign_of(name) * (value - guess) <= 0
         behind += [TITLES[name]] if no_better else []
         shown.append((TITLES[name], html.with_detail(value, small), "failed" if no_better else ""))

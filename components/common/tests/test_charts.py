@@ -102,7 +102,7 @@ def test_a_timeline_takes_dates_with_a_time_zone():
 
 
 def test_bars_have_names_values_and_marks_of_the_reference():
-    svg = charts.bars(["a", "b"], pd.Series([1.0, 3.0], index=["x", "y"]), reference=[2.0, 2.0], format="{:.1f}")
+    svg = charts.bars(["a", "b"], pd.Series([1.0, 3.0], index=["x", "y"]), reference=[2.0, 2.0], format="{:.1f}".format)
     widths = [float(width) for width in re.findall(r'class="bar"[^>]* width="([\d.]+)"', svg)]
     assert widths[1] == pytest.approx(3 * widths[0], rel=0.01)
     assert svg.count('class="mark"') == 2 and "b: 3.0, reference 2.0" in svg

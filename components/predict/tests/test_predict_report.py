@@ -2,6 +2,7 @@
 
 import pytest
 
+from components.common.base.numbers import written
 from components.common.reports import html
 from components.train.tests.trees import trees
 
@@ -19,7 +20,7 @@ def test_predicted_numbers_are_shown_from_the_least_to_the_greatest(answer):
     done = answer(trees(90, seed=7), "regression")
     values = done.predictions["prediction"]
     assert "Predictions of age" in done.report and "<svg" in done.report and "Classes" not in done.report
-    assert f"{html.figures(values.min())} to {html.figures(values.max())}, mean " in done.report
+    assert f"{written(values.min())} to {written(values.max())}, mean " in done.report
 
 
 @pytest.mark.parametrize(

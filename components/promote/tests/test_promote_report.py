@@ -37,7 +37,7 @@ def test_the_report_of_a_better_candidate(section, saved, test_rows, shown):
         "200 resamples",
         "; 50 more were left out",
         "class of kind",
-        "at most 10000 ms",
+        "at most 10,000 ms",
         "asked with the same columns",
     ):
         assert part in text

@@ -7,7 +7,7 @@ from components.common.inference.sklearn_predict import Answers
 from components.common.metrics.scores import Scores
 from components.promote.compare import Comparison, Judged
 from components.promote.slice_pairs import SlicePair
-from components.promote.verdict import decide, written
+from components.promote.verdict import decide
 
 
 def judged(latency=3.0, size=2_000_000, **scores):
@@ -158,19 +158,3 @@ def test_a_model_that_a_person_took_back_does_not_come_back_by_itself(section):
 def test_a_score_that_one_of_them_lacks_makes_none_better(section):
     verdict = decide(section(), compared(difference=None, interval=None))
     assert verdict.decision == "keep" and "cannot be worked out" in verdict.reasons[0].text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.95371, "0.9537"),
-        (0, "0"),
-        (0.00002, "2e-05"),
-        (0.000321, "0.00032"),
-        (-0.0123, "-0.0123"),
-        (123.456, "123.5"),
-        (1234567.8, "1,234,568"),
-    ],
-)
-def test_numbers_are_written_for_people(value, text):
-    assert written(value) == text

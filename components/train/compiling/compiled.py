@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from components.common.base.numbers import written
 from components.common.inference.estimators import FOREST, LINEAR, VALUES
 from components.common.inference.plan import FILE
 from components.common.inference.sklearn_predict import Answers
@@ -139,7 +140,7 @@ def _compared(
     else:
         return len(table), 0.0, ""
     # Not `difference > most`: NaN is no agreement.
-    return len(table), difference, "" if difference <= most else f"answers differ by up to {difference:.2g}"
+    return len(table), difference, "" if difference <= most else f"answers differ by up to {written(difference)}"
 
 
 def _written(
