@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from components.common.base.errors import Refusal
-from tabpipe.cli import ab, artifacts, cluster_runs, install, models, predict, runs, serving
+from tabpipe.cli import ab, artifacts, cluster_runs, init, install, models, predict, runs, serving
 from tabpipe.console import error
 
 _RUN_EXAMPLE = """example:
@@ -112,15 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
     ui.set_defaults(command=_ui)
 
-    draft = commands.add_parser(
-        "init",
-        help="draft the config of a table",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example: tabpipe init wine.csv --target quality > config/wine.yaml",
-    )
-    draft.add_argument("table", type=Path, help="a CSV, parquet or JSON lines file")
-    draft.add_argument("--target", required=True, help="the column to predict")
-    draft.set_defaults(command=_draft)
+    init.add(commands)
 
     dag = commands.add_parser(
         "dag", help="print a picture of the training pipeline, SVG", epilog="example: tabpipe dag > dag.svg"
@@ -188,13 +180,6 @@ def _ui(options: argparse.Namespace) -> int:
     from tabpipe.tracking.ui import serve
 
     return serve(options.port)
-
-
-def _draft(options: argparse.Namespace) -> int:
-    from tabpipe.draft import draft
-
-    print(draft(options.table, options.target), end="")
-    return 0
 
 
 def _dag(options: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from components.common.config.base import Kind
 
 _WHOLE = r"^(0|-?[1-9][0-9]*)$"
+_YEAR = r"^[0-9]{4}[0-9TWZtz:+\-., ]*$"
 _MICROSECONDS = 86_400_000_000
 
 
@@ -162,13 +163,42 @@ def _dates(values: pa.Array, way: Mapping[str, Any]) -> Column:
         return Column(pc.cast(pc.cast(values, pa.timestamp("us", of.tz and "UTC"), safe=False), plain))
     if types.is_date(of):
         return Column(pc.cast(values, plain))
-    if types.is_string(of) and not way.get("format"):
+    if types.is_string(of):
         bare = pc.utf8_trim_whitespace(values)
-        try:
-            return Column(pc.cast(pc.if_else(pc.equal(bare, ""), None, bare), plain))
-        except pa.ArrowInvalid:
-            pass  # a rarer form of ISO 8601, or no date at all
+        bare = pc.if_else(pc.equal(bare, ""), None, bare)
+        if not way.get("format"):
+            with suppress(pa.ArrowInvalid):  # a rarer form of ISO 8601, or no date at all
+                return Column(pc.cast(bare, plain))
+        coded = bare.dictionary_encode()
+        if (found := parsed_dates(coded.dictionary, way.get("format"))) is not None:
+            return Column(pc.take(found, coded.indices))
     return _by_distinct(values, "date", way, plain, _stamps)
+
+
+def parsed_dates(texts: pa.Array, form: str | None) -> pa.Array | None:
+    """Read texts as dates all at once: value by value takes a hundred times as long.
+
+    Args:
+        texts: Without spaces around them.
+        form: strptime format; None of ISO 8601.
+
+    Returns:
+        timestamp[us], in UTC; None where a text is no date, or one of those that only `day_of` tells.
+    """
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if form is None and not pc.all(pc.match_substring_regex(texts, _YEAR)).as_py():
+        return None
+    if pc.any(pc.is_in(pc.utf8_lower(texts), pa.array(["now", "today"]))).as_py():
+        return None
+    try:
+        stamps = pd.to_datetime(texts.to_pandas(), format=form or "ISO8601", utc=True)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    found = pa.array(stamps.dt.tz_localize(None).to_numpy("datetime64[us]"), pa.timestamp("us"), from_pandas=True)
+    return found if found.null_count == texts.null_count else None
 
 
 def _stamps(days: list[float]) -> Any:

@@ -1,0 +1,170 @@
+"""The decisions on a table, one after the other: how it is read, kinds, task, split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from components.common.base.errors import Refusal, nearest
+from components.common.config import Reading
+from components.common.storage.progress import in_words
+from tabpipe.draft.kinds import COUNTS_ROWS, decide_kind
+from tabpipe.draft.markers import SYMBOLS
+from tabpipe.draft.profile import Profile
+from tabpipe.draft.source import Source
+from tabpipe.draft.survey import Survey, survey
+from tabpipe.draft.task import decide_task, refuse_no_target
+from tabpipe.draft.totals import total_up
+
+if TYPE_CHECKING:
+    from components.common.config import Task
+
+_LEAST_ROWS = 10
+
+
+@dataclass
+class Draft:
+    """What was decided on a table."""
+
+    table: str
+    rows: int
+    columns: list[Profile]
+    """All of them, in the order of the table; also those that are left out."""
+    nested: list[str]
+    """Columns of lists or records, which are not read."""
+    reading: dict[str, Any]
+    """What download must be told to read the table, but for single columns."""
+    target: str = ""
+    task: Task | None = None
+    why: str = ""
+    """Of the task."""
+    missing_targets: int = 0
+    equal_rows: int = 0
+    """Rows that equal an earlier one in every column that is kept."""
+    segregate: dict[str, Any] = field(default_factory=dict)
+    """Settings of the split that differ from the usual ones."""
+    notes: dict[str, list[str]] = field(default_factory=dict)
+    """Section of the config to what its reader has to know."""
+
+    @property
+    def kept(self) -> list[Profile]:
+        """The columns of the config."""
+        return [column for column in self.columns if not column.left_out]
+
+    @property
+    def features(self) -> list[Profile]:
+        """The columns to learn from."""
+        return [one for one in self.kept if one.name != self.target and one.kind != "identifier"]
+
+    def column(self, name: str) -> Profile:
+        """Return the column of a name."""
+        return next(column for column in self.columns if column.name == name)
+
+
+def draft(table: str, target: str | None, reading: Reading | None = None, say: Callable[[str], None] | None = None):
+    """Look at a whole table, in bounded memory, and decide.
+
+    A table that is too long to be held is read twice: once for a sample of its rows, and what is missing and differs;
+    then by the decisions on that sample, which must hold for every row or are changed.
+
+    Args:
+        table: A file of any format, a folder of part files, or a pattern of them.
+        target: The column to predict.
+        reading: How the table is written, as far as it is known.
+        say: Is told how far it is, now and then.
+
+    Returns:
+        A `Draft`.
+
+    Raises:
+        Refusal: The table cannot be read, no column of it can be learnt from, or the target is not named or is none.
+    """
+    progress = in_words(say, 2.0) if say else None
+    source = Source(table, reading or Reading())
+    seen = survey(source, progress)
+    if target is not None and target not in seen.missing:
+        raise Refusal(f"there is no column {target!r}", where=table, mend=nearest(target, seen.missing))
+    columns = [_profile(name, seen) for name in seen.missing]
+    for column in columns:
+        decide_kind(column, source.options.get("delimiter", ""), column.name == target)
+        if len(source.types.get(column.name, ())) > 1:
+            column.notes.append(f"{' and '.join(sorted(source.types[column.name]))} stand in it side by side")
+    found = Draft(table, seen.rows, columns, source.left_out, {**source.options, **_shared(columns, source)})
+    if target is None:
+        raise NoTarget(found)
+    batches = [seen.sample] if seen.whole else (batch for _, batch in source.batches(progress))
+    found.equal_rows = total_up(batches, found.kept, target)
+    _decide_target(found, target)
+    return found
+
+
+class NoTarget(Refusal):
+    """No column to predict was named. `draft` is what is known of the table."""
+
+    def __init__(self, known: Draft):
+        words = refuse_no_target(known.columns, known.table)
+        super().__init__(words.problem, where=words.where, value=words.value, rule=words.rule, mend=words.mend)
+        self.draft = known
+
+
+def _profile(name: str, seen: Survey) -> Profile:
+    values = seen.sample[name].combine_chunks()
+    return Profile(name, values, seen.numbers, seen.rows, seen.missing[name], seen.distinct[name])
+
+
+def _shared(columns: list[Profile], source: Source) -> dict[str, Any]:
+    """What many columns are written like is said once, of the table."""
+    given = source.options
+    symbols = {mark for one in columns for mark in one.way.get("missing", ()) if mark.strip() in SYMBOLS}
+    missing = [*given.get("missing", ()), *sorted(symbols - set(given.get("missing", ())))]
+    numerical = [one for one in columns if one.kind == "numerical" and not one.left_out]
+    comma = any(one.way.get("decimal") == "," for one in numerical)
+    points = any("." in str(text) for one in numerical if "decimal" not in one.way for text in one.counts)
+    decimal = given.get("decimal") or ("," if comma and not points and source.texts else None)
+    table = {key: value for key, value in {"decimal": decimal, "missing": missing}.items() if value}
+    for one in columns:
+        own = {**({"decimal": decimal} if decimal else {}), **one.way}
+        marks = [*missing, *(mark for mark in own.pop("missing", ()) if mark not in missing)]
+        one.way = {**own, **({"missing": marks} if marks else {})}
+        if one.other_way is not None:
+            one.other_way = {**one.other_way, **({"missing": marks} if marks else {})}
+    return table
+
+
+def _decide_target(found: Draft, target: str) -> None:
+    column = found.column(target)
+    found.task, found.why = decide_task(column, found.table)
+    if found.task == "classification":
+        column.missing = _missing_as_class(column)
+    found.target, found.missing_targets = target, column.missing
+    if column.given < _LEAST_ROWS:
+        raise Refusal(
+            "the table is too small",
+            where=found.table,
+            value=f"{column.given} rows with a target",
+            rule=f"{_LEAST_ROWS} rows or more, which are split in three",
+            mend="use a larger table",
+        )
+    _use_row_numbers(found)
+    if not found.features:
+        reasons = [f"{one.name} ({one.left_out or one.why})" for one in found.columns if one is not column]
+        reasons += [f"{name} (lists or records)" for name in found.nested]
+        raise Refusal(
+            "no column is left to learn from",
+            where=found.table,
+            value=", ".join(reasons) or f"only {target}",
+            rule="at least one column beside the target that is no identifier",
+            mend="name another column by --target, or write a config by hand",
+        )
+
+
+def _use_row_numbers(found: Draft) -> None:
+    """Row numbers are better than nothing to learn from."""
+    for one in found.kept:
+        if not found.features and one.why == COUNTS_ROWS:
+            one.decided("numerical", f"{COUNTS_ROWS}, but there is no other column to learn from")
+
+
+def _missing_as_class(column: Profile) -> int:
+    return column.rows - sum((column.classes or {}).values()) if column.classes else column.missing

@@ -1,0 +1,261 @@
+"""What `init` reads from a table: the decisions of an expert, with their reasons, in a config that runs."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from components.common.base.errors import Refusal
+from tabpipe.cli.main import main
+from tabpipe.config import load
+from tabpipe.draft import as_yaml, draft, source, survey
+from tests.test_cases import CASES
+
+
+def drafted(table, target="y", **reading):
+    """The draft of a table, and what its YAML says once it was accepted as a config."""
+    from components.common.config import Reading
+
+    found = draft(str(table), target, Reading.model_validate(reading))
+    return found, yaml.safe_load(as_yaml(found))
+
+
+def written(frame, tmp_path, name="table.csv"):
+    """The path of a CSV of a frame, or of columns."""
+    path = tmp_path / name
+    pd.DataFrame(frame).to_csv(path, index=False)
+    return path
+
+
+X = {"x": np.arange(300) % 7 / 2, "y": ["a", "b", "b"] * 100}
+"""Columns beside those that a test is about."""
+
+
+@pytest.mark.parametrize(
+    ("file", "target", "wanted"),
+    [
+        ("euro.csv", "y", {"download.decimal": ",", "download.delimiter": ";", "columns.x": "numerical"}),
+        ("question.csv", "y", {"download.missing": ["?"], "columns.horsepower": "numerical"}),
+        ("m999.csv", "y", {"download.missing": None, "columns.m999": "numerical"}),
+        ("thousands.csv", "y", {"download.columns.price": {"thousands": ","}, "columns.price": "numerical"}),
+        (
+            "currency_target.csv",
+            "price",
+            {"download.columns.price": {"currency": "$", "thousands": ","}, "task": "regression"},
+        ),
+        ("dmy.csv", "y", {"columns.when": "date", "download.columns.when": {"format": "%d/%m/%Y"}}),
+        ("bool01float.csv", "y", {"task": "classification", "check_data.columns.y.classes": ["0", "1"]}),
+        ("boolt.csv", "y", {"task": "classification", "check_data.columns.y.classes": ["false", "true"]}),
+        ("count.csv", "y", {"task": "regression", "columns.y": "numerical"}),
+        ("missing_target_text.csv", "y", {"preprocess.drop_missing_target": True}),
+        ("uniqueint.csv", "y", {"columns.population": "numerical"}),
+        ("allmissing.csv", "y", {"columns.empty": None}),
+        ("trailing_comma.csv", "y", {"columns.Unnamed: 4": None}),
+        ("list.parquet", "y", {"columns.l": None, "columns.x": "numerical"}),
+        ("struct.parquet", "y", {"columns.s": None, "columns.x": "numerical"}),
+        ("types.parquet", "y", {"columns.dec": "numerical", "columns.ts": "date", "columns.nb": "categorical"}),
+        ("decimal-ids.parquet", "y", {"columns.order_no": "identifier"}),
+        ("mixtarget.jsonl", "y", {"task": "classification", "check_data.columns.y.classes": ["0", "1", "2", "a"]}),
+        ("latin1.csv", "y", {"download.encoding": "cp1252", "columns.Ärea": "numerical"}),
+        ("member.csv", "outcome", {"columns.member": "categorical", "columns.floor": "numerical"}),
+        *((file, "y", {"columns.x": "numerical", "columns.g": "categorical"}) for file in ("book.xlsx", "t.feather")),
+        *((file, "y", {"columns.x": "numerical"}) for file in ("array.json", "t.csv.bz2", "t.zip", "t.csv.zst")),
+        *((file, "y", {"columns.x": "numerical"}) for file in ("utf16.csv", "spark.parquet", "base.csv")),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "." in value else "",
+)
+def test_a_table_is_read_as_an_expert_reads_it(file, target, wanted):
+    _, config = drafted(CASES / file, target)
+    for path, value in wanted.items():
+        found = config
+        for key in path.split("."):
+            found = (found or {}).get(key)
+        assert found == value, path
+
+
+@pytest.mark.parametrize(
+    ("file", "target", "said"),
+    [
+        ("missing_target_text.csv", "y", "6 of 300 rows (2.0%) have no target"),
+        ("m999.csv", "y", "# columns: {m999: {missing: [-999]}}  # if that means missing: 10.0%"),
+        ("allmissing.csv", "y", "# empty: left out, every value is missing"),
+        ("list.parquet", "y", "# l: left out, it holds lists or records"),
+        ("count.csv", "y", "task: regression  # 10 whole numbers from 0 to 12: counts or marks"),
+        ("bool01float.csv", "y", "task: classification  # two values: 1 "),
+        ("uniqueint.csv", "y", "numerical  # whole numbers that differ, but count no rows"),
+        ("thousands.csv", "y", 'if it stands before decimals, write decimal: ","'),
+        ("mixtarget.jsonl", "y", "numbers and texts stand in it side by side"),
+        ("boolt.csv", "y", "160 of 300 rows (53.3%) equal an earlier one, and are kept"),
+    ],
+)
+def test_the_config_says_why(file, target, said):
+    assert said in as_yaml(drafted(CASES / file, target)[0])
+
+
+@pytest.mark.parametrize(
+    ("file", "target", "words"),
+    [
+        ("dupcol.csv", "y", r"(?s)the name of a column stands more than once.*'x'"),
+        ("comment.csv", "y", r"(?s)the first line starts with #.*grep"),
+        ("nested.jsonl", "y", r"(?s)no column is left to learn from.*tags \(lists or records\)"),
+        ("base.csv", "w", r"(?s)there is no column 'w'.*known are: g, x, y, z"),
+        (
+            "base.csv",
+            None,
+            r"(?s)which column is to be predicted.*likely are y \(its name, two values, the last column",
+        ),
+        ("dmy.csv", "when", "the target is a date"),
+        ("nothing.csv", "y", "the file does not exist"),
+    ],
+)
+def test_what_no_run_would_accept_is_refused(file, target, words):
+    with pytest.raises(Refusal, match=words):
+        drafted(CASES / file, target)
+
+
+DAYS = pd.Series(pd.date_range("2023-11-20", periods=300))
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "way"),
+    [
+        pytest.param(range(300), "identifier", {}, id="counts-rows-from-0"),
+        pytest.param(np.random.default_rng(0).permutation(300) + 1, "identifier", {}, id="counts-rows-shuffled"),
+        pytest.param(np.arange(300) ** 2, "numerical", {}, id="whole-numbers-that-differ"),
+        pytest.param([f"{n % 40:05}" for n in range(300)], "categorical", {}, id="leading-zeros"),
+        pytest.param([f"9{n:017}" for n in range(300)], "identifier", {}, id="digits-beyond-a-float"),
+        pytest.param([f"Mr {n} of Street {n}" for n in range(300)], "text", {}, id="texts-that-differ"),
+        pytest.param([f"k{n:x}" for n in range(300)], "identifier", {}, id="words-that-differ"),
+        pytest.param(
+            [f"{n * 37 % 1000 / 10:.1f}%".replace(".", ",") for n in range(300)],
+            "numerical",
+            {"percent": True, "decimal": ","},
+            id="percent",
+        ),
+        pytest.param(
+            [f"€ {n * 371:,}".replace(",", ".") for n in range(300)],
+            "numerical",
+            {"currency": "€", "thousands": ".", "decimal": ","},
+            id="euros",
+        ),
+        pytest.param([f"{n * 3} kg" for n in range(300)], "numerical", {"currency": "kg"}, id="unit"),
+        pytest.param(["36 months", "60 months", "36 months"] * 100, "categorical", {}, id="unit-of-two-values"),
+        pytest.param(
+            [*map(str, range(0, 894, 3)), "unknown", "n/d"],
+            "numerical",
+            {"missing": ["n/d", "unknown"]},
+            id="words-among-numbers",
+        ),
+        pytest.param([*(str(n % 6) for n in range(290)), *["6+"] * 10], "categorical", {}, id="open-ended-number"),
+        pytest.param(DAYS.dt.strftime("%d.%m.%Y"), "date", {"format": "%d.%m.%Y"}, id="dotted"),
+        pytest.param(DAYS.dt.strftime("%m/%d/%y"), "date", {"format": "%m/%d/%y"}, id="american"),
+        pytest.param(DAYS.dt.strftime("%b %d, %Y"), "date", {"format": "%b %d, %Y"}, id="named-month"),
+        pytest.param(DAYS.dt.strftime("%d/%m/%Y %I:%M %p"), "date", {"format": "%d/%m/%Y %I:%M %p"}, id="clock"),
+        pytest.param(DAYS.dt.strftime("%Y-%m-%dT%H:%M:%S+02:00"), "date", {}, id="zone"),
+        pytest.param(DAYS.dt.strftime("%Y-%m"), "date", {}, id="year-month"),
+        pytest.param(DAYS.dt.strftime("%m/%Y"), "date", {"format": "%m/%Y"}, id="month-year"),
+        pytest.param([*DAYS.dt.strftime("%Y-%m-%d")[:299], "?"], "date", {"missing": ["?"]}, id="date-or-mark"),
+        pytest.param([1.5, np.inf, 2] * 100, "numerical", {"missing": ["inf"]}, id="infinite"),
+    ],
+)
+def test_kinds_and_ways_of_columns(tmp_path, values, kind, way):
+    found, config = drafted(written({"c": list(values), **X}, tmp_path))
+    assert config["columns"]["c"] == kind
+    assert found.column("c").way == way
+    (tmp_path / "config.yaml").write_text(as_yaml(found))
+    assert load(str(tmp_path / "config.yaml")).download.way("c") == way
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [
+        ("customerId", [3 * n + n % 5 for n in range(300)], "identifier"),
+        ("passengerid", [3 * n + 5 for n in range(300)], "identifier"),
+        ("humid", [n % 40 for n in range(300)], "numerical"),
+        ("shop_id", [n % 5 for n in range(300)], "categorical"),
+        ("zip_code", [10_000 + n % 20 for n in range(300)], "categorical"),
+        ("date", DAYS.dt.strftime("%Y%m%d").astype(int), "date"),
+        ("amount", DAYS.dt.strftime("%Y%m%d").astype(int), "numerical"),
+        ("rowname", [f"a car of {n} horses" for n in range(300)], "identifier"),
+    ],
+)
+def test_names_of_columns_count(tmp_path, name, values, kind):
+    assert drafted(written({name: values, **X}, tmp_path))[1]["columns"][name] == kind
+
+
+def test_a_date_that_may_be_read_in_two_ways_says_so_and_the_order_of_rows_decides(tmp_path):
+    days = DAYS[DAYS.dt.day <= 12].reset_index(drop=True)
+    frame = {"when": days.dt.strftime("%d/%m/%Y"), "x": days.index % 7 / 2, "y": days.index % 2}
+    found, config = drafted(written(frame, tmp_path))
+    assert config["download"]["columns"]["when"] == {"format": "%d/%m/%Y"}
+    assert "every value fits %m/%d/%Y too" in as_yaml(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "task"),
+    [
+        ("y", [0, 1, 2] * 100, "classification"),
+        ("y", [*[1] * 200, *[2] * 90, *[3] * 10], "regression"),
+        ("rating", [1, 2, 3, 4, 5] * 60, "regression"),
+        ("Cover_Type", [*[1] * 200, *[2] * 90, *[7] * 10], "classification"),
+        ("y", np.arange(300) / 7, "regression"),
+        ("y", [1.0, 0.0, np.nan] * 100, "classification"),
+        ("y", [5, 7] * 150, "classification"),
+    ],
+    ids=["labels", "counts", "ratings", "called-type", "numbers", "0-or-1", "two-values"],
+)
+def test_the_task_of_a_target(tmp_path, name, values, task):
+    assert drafted(written({"x": X["x"], "z": list(values), name: values}, tmp_path), name)[1]["task"] == task
+
+
+def test_a_long_table_is_looked_at_whole_and_held_in_part(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "_ROWS", 500)
+    monkeypatch.setattr(survey.Spread.__init__, "__defaults__", (1000, 1 << 30))
+    rows, late = 6000, range(6000)
+    frame = pd.DataFrame(
+        {
+            "id": range(rows),
+            "v": [n % 97 / 10 for n in late],
+            "number": [str(n % 50) if n < 5900 else "5+" for n in late],
+            "mark": [str(n % 50) if n < 5990 else "unknown" for n in late],
+            "day": [f"{n % 12 + 1:02}/{n % 12 + 1:02}/2024" if n < 5990 else "13/01/2024" for n in late],
+            "y": ["a" if n % 2 else "b" if n < 5998 else "c" for n in late],
+        }
+    )
+    frame.loc[5999, "v"] = 1e6
+    frame = pd.concat([frame, frame.iloc[:3]])
+    found, config = drafted(written(frame, tmp_path))
+    assert not len(found.columns[0].values) < 900 and len(found.columns[0].values) <= 2000
+    assert config["check_data"]["columns"]["y"]["classes"] == ["a", "b", "c"]
+    assert config["check_data"]["columns"]["v"]["range"][1] >= 1e6
+    assert config["columns"]["number"] == "categorical" and config["columns"]["mark"] == "numerical"
+    assert config["download"]["columns"]["mark"]["missing"] == ["unknown"]
+    assert config["download"]["columns"]["day"]["format"] == "%d/%m/%Y" and "too" not in as_yaml(found)
+    assert found.equal_rows == 3
+
+
+def test_the_command_writes_its_file_whole_or_not_at_all(tmp_path, capsys):
+    table, out = str(CASES / "base.csv"), tmp_path / "draft.yaml"
+    assert main(["init", table, "--output", str(out)]) == 2 and not out.exists()
+    assert "likely are y" in capsys.readouterr().err
+    assert main(["init", table, "--target", "y", "--output", str(out)]) == 0
+    screen = capsys.readouterr()
+    assert screen.out == "" and "classification of y" in screen.err and load(str(out)).target == "y"
+    out.write_text("mine")
+    assert main(["init", table, "--target", "y", "--output", str(out)]) == 2 and out.read_text() == "mine"
+    assert main(["init", table, "--target", "y", "--output", str(out), "--force", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["task"] == "classification" and document["config"] == out.read_text()
+    assert [one["kind"] for one in document["columns"]] == ["numerical", "categorical", "numerical", "categorical"]
+
+
+def test_names_and_classes_that_mean_something_to_yaml_are_kept(tmp_path):
+    names = ["on", "1e3", "a: b", "${x}", "null", "é#ß", "2.50"]
+    frame = {name: [1.5, 2, "no"] * 20 for name in names} | {"y": ["yes", "${oc.env:HOME}", "1e3"] * 20}
+    found, _ = drafted(written(frame, tmp_path))
+    (tmp_path / "config.yaml").write_text(as_yaml(found))
+    config = load(str(tmp_path / "config.yaml"))
+    assert list(config.columns) == [*names, "y"]
+    assert config.check_data.columns["y"].classes == ["${oc.env:HOME}", "1e3", "yes"]
