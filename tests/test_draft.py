@@ -165,7 +165,7 @@ def test_kinds_and_ways_of_columns(tmp_path, values, kind, way):
     assert config["columns"]["c"] == kind
     assert found.column("c").way == way
     (tmp_path / "config.yaml").write_text(as_yaml(found))
-    assert load(str(tmp_path / "config.yaml")).download.way("c") == way
+    assert load(str(tmp_path / "config.yaml")).download.ways(["c"]).get("c", {}) == way
 
 
 @pytest.mark.parametrize(
@@ -249,6 +249,24 @@ def test_the_command_writes_its_file_whole_or_not_at_all(tmp_path, capsys):
     document = json.loads(capsys.readouterr().out)
     assert document["task"] == "classification" and document["config"] == out.read_text()
     assert [one["kind"] for one in document["columns"]] == ["numerical", "categorical", "numerical", "categorical"]
+
+
+def test_a_wide_table_is_declared_by_patterns(tmp_path):
+    random = np.random.default_rng(0)
+    frame = {f"f{at}": random.normal(size=60) for at in range(300)}
+    frame |= {"f7": [1.0] * 60, "f8": ["a", "b", "c"] * 20, "f9": [np.nan, 2.5, 1.5] * 20, "id": range(60)}
+    found, config = drafted(written(frame | {"y": ["a", "b", "b"] * 20}, tmp_path))
+    columns, rules = config["columns"], config["check_data"]["columns"]
+    assert columns == {
+        "f7": "identifier",
+        "f8": "categorical",
+        "id": "identifier",
+        "y": "categorical",
+        "f*": "numerical",
+    }
+    assert rules == {"y": {"classes": ["a", "b"]}, "f*": {"missing": True}}
+    (tmp_path / "config.yaml").write_text(as_yaml(found))
+    assert load(str(tmp_path / "config.yaml")).target == "y"
 
 
 def test_names_and_classes_that_mean_something_to_yaml_are_kept(tmp_path):

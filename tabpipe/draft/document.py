@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import shorten
 from components.common.inference.values import text_of
+from tabpipe.draft.families import families, fitting
 
 if TYPE_CHECKING:
     from tabpipe.draft.decisions import Draft
@@ -24,17 +25,18 @@ _STEP = 20
 
 def as_yaml(found: Draft) -> str:
     """Write a draft as a config."""
+    wide = families(found.columns, found.target)
     lines = [
         "# yaml-language-server: $schema=schema.json",
         f"# Drafted from {_plain(found.table)}, {found.rows:,} rows: look at every kind and range before you trust it.",
         f"target: {value_quoted(found.target)}",
         f"task: {found.task}{_comment(found.why)}",
         "columns:  # numerical, categorical, text, date, or identifier (kept, never a feature)",
-        *(line for column in found.columns for line in _column(column)),
+        *_columns(found, wide),
         *(f"  # {_plain(name)}: left out, it holds lists or records" for name in found.nested),
         *_download(found),
         *_preprocess(found),
-        *_check_data(found),
+        *_check_data(found, wide),
         *_section("segregate", found.segregate, found.notes.get("segregate", ())),
         "train:",
         "  model: random_forest",
@@ -42,6 +44,22 @@ def as_yaml(found: Draft) -> str:
         "  max_depth: 15",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _columns(found: Draft, wide: dict[str, list[Profile]]) -> list[str]:
+    """The columns and their kinds; in the place of those that patterns stand for, the patterns."""
+    together = {one.name for members in wide.values() for one in members}
+    caught = {one.name for one in fitting(list(wide), found.columns)}
+    lines = []
+    for column in found.columns:
+        if column.left_out and column.name in caught:
+            lines.append(f"  {quoted(column.name)}: identifier{_comment(f'no feature: {column.left_out}')}")
+        elif column.name not in together:
+            lines += _column(column)
+    for pattern, members in wide.items():
+        lines.append(f"  {quoted(pattern)}: {members[0].kind}  # {len(members):,} columns")
+        lines += [f"  # ^ {_plain(one.name)}: {_plain(note)}" for one in members for note in one.notes]
+    return lines
 
 
 def _column(column: Profile) -> list[str]:
@@ -87,10 +105,15 @@ def _rows(count: int, rows: int) -> str:
     return f"{count:,} of {rows:,} rows ({count / rows:.1%})"
 
 
-def _check_data(found: Draft) -> list[str]:
+def _check_data(found: Draft, wide: dict[str, list[Profile]]) -> list[str]:
     lines = ["check_data:", f"  rows: {{min: {max(1, (found.rows - found.missing_targets) // 2)}}}"]
     many = sum(column.kind == "numerical" for column in found.kept) > _MANY
-    rules = {column.name: rule for column in found.kept if (rule := _rules(column, found, many))}
+    together = {one.name for members in wide.values() for one in members}
+    alone = [column for column in found.kept if column.name not in together]
+    rules = {column.name: rule for column in alone if (rule := _rules(column, found, many))}
+    for pattern in wide:
+        if any(column.missing for column in fitting([pattern], found.columns)):
+            rules[pattern] = ["missing: true"]
     lines += ["  columns:"] * bool(rules)
     return lines + [f"    {quoted(name)}: {{{', '.join(rule)}}}" for name, rule in rules.items()]
 
