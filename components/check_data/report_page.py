@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,11 +15,16 @@ from components.check_data.kinds import fits
 from components.common.base.errors import shorten
 from components.common.base.numbers import written
 from components.common.config import CheckDataArgument, Kind
+from components.common.config.patterns import some
 from components.common.reports import charts, html
 from components.common.reports.svg import finite
 
 LARGEST = 15
 """Categories that get a bar."""
+DRAWN = 200
+"""Columns that are drawn at most."""
+LISTED = 1000
+"""Checks that get a row each; where there are more, checks that went alike share one."""
 
 
 def report_page(
@@ -42,16 +48,18 @@ def report_page(
     counts = summary(checks, len(frame))
     against = f"compared with {source}, {len(reference):,} rows" if reference is not None else "no reference yet"
     amiss = [check for check in checks if check.outcome != "passed"]
-    drawn = [
-        _column(frame, reference, column, kind, checks)
-        for column, kind in section.kinds.items()
-        if kind != "identifier" and (frame.columns == column).sum() == 1
-    ]
+    marks: dict[str, set[str]] = {}
+    for check in checks:
+        marks.setdefault(check.column, set()).add(_kind_of(check))
+    columns = _drawn(frame, section, marks)
+    drawn = [_column(frame, reference, column, section.kinds[column], marks[column]) for column in columns[:DRAWN]]
     note = "Bars show this table" + (", what is orange the reference." if reference is not None else ".")
     note += " Beside a number's name: lowest · median · highest."
     aside = [column for column, kind in section.kinds.items() if kind == "identifier"]
     if aside:
-        note += f" Identifiers are not drawn: {', '.join(aside)}."
+        note += f" Identifiers are not drawn: {some(aside)}."
+    if columns[DRAWN:]:
+        note = f"{DRAWN:,} of {len(columns):,} columns, those that need a look and the target first. {note}"
     return html.page(
         "Data checks",
         f"{section.task} of {section.target} · {against}" + (f" · removed before: {removed}" if removed else ""),
@@ -61,6 +69,17 @@ def report_page(
         html.section("Columns", html.gallery(*drawn), note=note) if drawn else "",
         html.section("Every check", _table(checks), note="A click on a heading sorts."),
     )
+
+
+def _drawn(frame: pd.DataFrame, section: CheckDataArgument, marks: dict[str, set[str]]) -> list[str]:
+    """The columns that can be drawn, in the order of the config; of too many the most important ones first."""
+    times = Counter(map(str, frame.columns))
+    columns = [name for name, kind in section.kinds.items() if kind != "identifier" and times[name] == 1]
+    if len(columns) > DRAWN:
+        columns.sort(
+            key=lambda name: ("failed" not in marks[name], "warning" not in marks[name], name != section.target)
+        )
+    return columns
 
 
 def _cards(counts: dict[str, int], columns: int) -> html.Markup:
@@ -94,21 +113,36 @@ def _kind_of(check: Check) -> str:
 def _table(checks: Sequence[Check]) -> html.Markup:
     order = {"failed": 0, "warning": 1, "skipped": 2, "passed": 3}
     ranked = sorted(checks, key=lambda check: order[_kind_of(check)])
-    kinds = [_kind_of(check) for check in ranked]
+    groups = [[check] for check in ranked] if len(ranked) <= LISTED else _alike(ranked)
+    kinds = [_kind_of(group[0]) for group in groups]
     rows = [
         [
             html.badge(kind, kind),
-            check.column or "whole table",
-            check.name,
-            check.rule,
-            _observed(check),
-            check.bad_rows,
-            check.severity,
+            _columns_of(group),
+            group[0].name,
+            group[0].rule,
+            shorten(some(list(dict.fromkeys(map(_observed, group)))), 300),
+            None if group[0].bad_rows is None else sum(check.bad_rows or 0 for check in group),
+            group[0].severity,
         ]
-        for check, kind in zip(ranked, kinds, strict=True)
+        for group, kind in zip(groups, kinds, strict=True)
     ]
     columns = ["outcome", "column", "check", "rule", "observed", "bad rows", "severity"]
     return html.table(columns, rows, numeric=["bad rows"], row_classes=kinds)
+
+
+def _alike(ranked: Sequence[Check]) -> list[list[Check]]:
+    """Groups checks of one rule and outcome; those that failed stand alone as long as there is room."""
+    groups: dict[Any, list[Check]] = {}
+    for at, check in enumerate(ranked):
+        alone = at if check.outcome == "failed" and at < LISTED // 2 else None
+        groups.setdefault((alone, _kind_of(check), check.name, check.rule, check.severity), []).append(check)
+    return list(groups.values())
+
+
+def _columns_of(group: Sequence[Check]) -> str:
+    names = [check.column or "whole table" for check in group]
+    return names[0] if len(names) == 1 else f"{len(names):,} columns: {some(names)}"
 
 
 def _observed(check: Check) -> str:
@@ -118,7 +152,7 @@ def _observed(check: Check) -> str:
 
 
 def _column(
-    frame: pd.DataFrame, reference: pd.DataFrame | None, column: str, kind: Kind, checks: Sequence[Check]
+    frame: pd.DataFrame, reference: pd.DataFrame | None, column: str, kind: Kind, marks: set[str]
 ) -> html.Markup:
     """A figure of one column: drawn by its kind, or by what it holds where that is not what was declared."""
     series = frame[column]
@@ -150,7 +184,6 @@ def _column(
         several = f"{distinct:,} value{'s' * (distinct != 1)}"
         words.insert(0, several + (f", the {LARGEST} most frequent" if len(counts) > LARGEST else ""))
         size = "tall" if len(counts) > 8 else ""
-    marks = {_kind_of(check) for check in checks if check.column == column}
     worst = next((mark for mark in ("failed", "warning") if mark in marks), "")
     detail = html.Markup(html.escape(" · ".join(words)) + (" " + html.badge(worst, worst) if worst else ""))
     return html.figure(chart, column, detail, size=size)

@@ -19,8 +19,9 @@ from components.common.tables.reader import Progress, Source, open_table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GROUP_BYTES = 16 << 20
-"""Size in memory of the groups of rows that are converted and written at once."""
+GROUP_BYTES, GROUP_ROWS = 16 << 20, 1000
+"""Size in memory of the groups of rows that are converted and written at once, up to four times as much where that is
+not so many rows: each column of a group costs as much as hundreds of its values."""
 _VALUE_BYTES = 64
 """About what a Python value takes."""
 
@@ -94,13 +95,14 @@ class _Again(Exception):
 def _groups(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
     """Gather small chunks into groups of about `GROUP_BYTES`, the last one smaller."""
     held: list[Chunk] = []
-    size = 0
+    size = rows = 0
     for chunk in chunks:
         held.append(chunk)
         size += sum(_size(column) for column in chunk.columns.values())
-        if size >= GROUP_BYTES:
+        rows += chunk.rows
+        if size >= GROUP_BYTES and (rows >= GROUP_ROWS or size >= 4 * GROUP_BYTES):
             yield held
-            held, size = [], 0
+            held, size, rows = [], 0, 0
     if held:
         yield held
 

@@ -18,6 +18,9 @@ from components.common.tables.missing import MISSING
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_COLUMNS, _BLOCKS = 500, 16
+"""A block is larger by one for so many columns each, at most so many times: each column of a block costs as much as
+hundreds of its values."""
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", ":": "a colon"}
 
 
@@ -68,7 +71,8 @@ class CsvRows:
             )
         self.delimiter = delimiter
         header = text[:end].encode()
-        self._blocks = Blocks(stream, header, head[len(header) :], where, delimiter, strict)
+        size = BLOCK * min(1 + len(names) // _COLUMNS, _BLOCKS)
+        self._blocks = Blocks(stream, header, head[len(header) :], where, delimiter, strict, size)
         _refuse_comment(text, end, names, delimiter, where)
         self.names = accepted_names(names, where)
 
@@ -162,8 +166,8 @@ def _portions(table: pa.Table, numbers: np.ndarray, faulty: list[Faulty], rows: 
             at += 1
         columns = dict(zip(table.column_names, part.columns, strict=True))
         yield Chunk(own, columns, texts=True, faulty=faulty[before:at])
-    empty = {name: table[name].slice(0, 0).combine_chunks() for name in table.column_names}
     for first in range(at, len(faulty), rows):
+        empty = {name: table[name].slice(0, 0).combine_chunks() for name in table.column_names}
         yield Chunk(np.zeros(0, np.int64), empty, texts=True, faulty=faulty[first : first + rows])
 
 

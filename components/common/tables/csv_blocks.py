@@ -25,13 +25,23 @@ class Blocks:
         where: What to call the file in a refusal.
         delimiter: What separates fields.
         strict: Whether a record that is too long is refused.
+        size: Bytes of a block.
 
     Raises:
         Refusal: A quote is never closed in the header. On reading: in a record; or a record is too long, if strict.
     """
 
-    def __init__(self, stream: BinaryIO, header: bytes, rest: bytes, where: str, delimiter: str, strict: bool):
-        self._stream, self._data, self._where, self._strict = stream, rest, where, strict
+    def __init__(
+        self,
+        stream: BinaryIO,
+        header: bytes,
+        rest: bytes,
+        where: str,
+        delimiter: str,
+        strict: bool,
+        size: int,
+    ):
+        self._stream, self._data, self._where, self._strict, self._size = stream, rest, where, strict, size
         # A quote opens a field only where a field begins; one that is not doubled closes it.
         before = rb"(?<![^\r\n" + re.escape(delimiter.encode()) + rb']")'
         self._quoted = re.compile(rb'"' + before + rb'[^"]*+(?:""[^"]*+)*+("?)')
@@ -47,7 +57,7 @@ class Blocks:
         data, long, start = self._data, b"", 0
         self._data = b""
         while True:
-            piece = self._stream.read(BLOCK)
+            piece = self._stream.read(self._size)
             data += piece
             if long and (end := self._first_end(data)):
                 yield long, start, True

@@ -57,6 +57,15 @@ def test_a_run_named_by_the_environment_comes_first(mlflow, record, monkeypatch)
     assert mlflow_log.write(record) == named
 
 
+def test_a_mapping_of_very_many_keys_is_one_parameter():
+    record = Record("check_data")
+    rules = {f"f{at}": {"range": [0, 1], "source": "http://me:word@host/x"} for at in range(2000)}
+    record.params({"columns": rules, "rows": {"min": 1}})
+    assert record.parameters.keys() == {"columns", "rows.min"}
+    assert record.parameters["columns"].startswith('2,000 entries: {"f0": {"range": [0, 1]')
+    assert "word" not in record.parameters["columns"]
+
+
 def test_a_registry_that_cannot_follow_fails_the_step_with_a_word(monkeypatch, capfd, tmp_path):
     from components.common.tracking.step import step
 

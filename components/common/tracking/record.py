@@ -13,6 +13,8 @@ from components.common.base.redact import redact
 
 SPOOL = "TABPIPE_TRACKING_SPOOL"
 KFP_RUN = "TABPIPE_KFP_RUN_ID"
+KEYS = 100
+"""A parameter each have the keys of a mapping that has at most so many."""
 
 
 @dataclass
@@ -38,10 +40,16 @@ class Record:
     """Whether the registry's aliases are to follow the store's now."""
 
     def params(self, values: dict[str, Any], prefix: str = "") -> None:
-        """Notes parameters, without the secrets of addresses; nested dicts become dotted names."""
+        """Notes parameters, without the secrets of addresses.
+
+        Nested dicts become dotted names; one of more than `KEYS` keys, such as the columns of a wide table, stays one
+        parameter: MLflow takes minutes for thousands.
+        """
         for key, value in values.items():
             name = f"{prefix}{key}"
-            if isinstance(value, dict):
+            if isinstance(value, dict) and len(value) > KEYS:
+                self.parameters[_name(name)] = f"{len(value):,} entries: {_text(value)}"
+            elif isinstance(value, dict):
                 self.params(value, f"{name}.")
             else:
                 self.parameters[_name(name)] = _text(value)
@@ -87,12 +95,15 @@ class Record:
 
 def _text(value: Any) -> str:
     """A parameter's value as MLflow shows it."""
-    if not isinstance(value, str):
-        return json.dumps(value, default=str)
-    if "://" not in value:
-        return value
+    return redact(value) if isinstance(value, str) else json.dumps(_redacted(value), default=str)
 
-    return redact(value)
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _redacted(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_redacted(inner) for inner in value]
+    return redact(value) if isinstance(value, str) else value
 
 
 def _name(text: str) -> str:
