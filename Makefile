@@ -13,6 +13,7 @@ CRON   ?=
 OVERLAY ?=
 CONTEXT ?=
 KFP_MANIFESTS ?=
+MODEL  ?=
 
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run
@@ -25,18 +26,21 @@ export PYTHONDONTWRITEBYTECODE =
 export UV_PROJECT_ENVIRONMENT = $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run images compile cluster cluster-down install submit schedule schedules serve deploy undeploy ui test test-fast test-docker test-cluster lint bench bench-serving bench-scale lock schema pictures clean
+.PHONY: help setup estimator run images compile cluster cluster-down install submit schedule schedules serve deploy undeploy ui test test-fast test-docker test-cluster lint bench bench-serving bench-scale lock schema pictures clean
 
 help:  ## Lists these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(RUN)  ## Makes the environment in .venv (run and test do it by themselves)
 
+estimator: $(RUN)  ## Installs an estimator that is optional: make estimator MODEL=lightgbm (or xgboost, catboost)
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --no-deps --require-hashes -r 'requirements/$(MODEL).lock'
+
 run: $(RUN)  ## Runs a pipeline: make run CONFIG=iris SOURCE=path-or-URL ON=docker ARGS="train.n_estimators=200"
 	@$(BIN)/python -m tabpipe run '$(CONFIG)' $(if $(SOURCE),--source '$(SOURCE)') $(if $(filter-out local,$(ON)),--on $(ON)) $(ARGS)
 
 images: $(RUN)  ## Builds the images of the steps and the server: make images PUSH=1 REGISTRY=localhost:5001
-	@$(BIN)/python -m tabpipe images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(PUSH),--push)
+	@$(BIN)/python -m tabpipe images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(PUSH),--push) $(if $(MODEL),--model $(MODEL))
 
 compile: $(RUN)  ## Writes build/train.yaml for Kubeflow: make compile CONFIG=iris REGISTRY=localhost:5001
 	@$(BIN)/python -m tabpipe compile '$(CONFIG)' $(if $(REGISTRY),--registry $(REGISTRY)) $(ARGS)

@@ -27,7 +27,7 @@ from components.common.config import (
     as_argument,
 )
 from components.common.config.cluster import Cluster
-from components.common.config.hyperparameters import KNOWN, refuse_unknown_early
+from components.common.config.estimators import named, refuse_unknown_early
 from components.common.config.patterns import expand, is_pattern, rule_of
 from components.common.config.promote import refuse_unknown_scores
 from components.common.config.serve import Serve
@@ -144,7 +144,8 @@ class UseCase(Section):
 
         One that is null is taken out, so that an override can change the model of a YAML that has others.
         """
-        known = KNOWN.get(self.train.model, {}).get(self.task, frozenset())
+        found = named(self.train.model, self.task)
+        known = found.hyperparameters if found else {}
         extra = self.train.model_extra or {}
         for name, value in self.train.hyperparameters.items():
             if value is None and name not in known:

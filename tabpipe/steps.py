@@ -39,6 +39,8 @@ class Step:
     """Whether its outputs depend on the champion at that moment, not on the run alone."""
     scores: str = ""
     """The split that its metrics are of; empty where they are not of a model."""
+    estimator: bool = False
+    """Whether it loads models, and so hangs on the package of the estimator that the config names."""
     files: tuple[str, ...] = ()
     """Files of the project that it reads by their paths rather than imports."""
     preload: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from components.common.base.errors import Refusal
 from components.common.config import EvaluateArgument, accept
 from components.common.inference.saved_model import load, refuse_absent
-from components.common.inference.sklearn_predict import ask, classes_of
+from components.common.inference.sklearn_predict import ask, classes_of, unwrapped
 from components.common.metrics.baseline import Baseline, prefixed, saved_baseline
 from components.common.metrics.scores import all_classes, class_views, scored
 from components.common.metrics.slices import refuse_unknown_slices
@@ -78,7 +78,7 @@ def evaluate_file(section: dict[str, Any], model_path: str, test_path: str, repo
 
     from components.evaluate.evaluate_report import write_report
 
-    write_report(report_path, argument, evaluated, type(pipeline[-1]).__name__)
+    write_report(report_path, argument, evaluated, type(unwrapped(pipeline[-1])).__name__)
     views = None
     if evaluated.classes is not None:
         views = class_views(evaluated.truth, evaluated.answers, evaluated.classes)

@@ -11,7 +11,7 @@ import numpy as np
 
 from components.common.base.errors import Refusal
 from components.common.config.promote import sign_of
-from components.common.inference.sklearn_predict import Answers, ask
+from components.common.inference.sklearn_predict import Answers, ask, unwrapped
 from components.common.metrics.bootstrap import interval
 from components.common.metrics.scores import Scores, scored
 from components.common.metrics.slices import refuse_unknown_slices
@@ -153,4 +153,4 @@ def _against(
 
 def _judged(model: SavedModel, truth: np.ndarray, found: Answers, latency: float) -> Judged:
     scores = scored(truth, found, model.classes)
-    return Judged(type(model.pipeline[-1]).__name__, scores, found, latency, model.bytes, model.classes)
+    return Judged(type(unwrapped(model.pipeline[-1])).__name__, scores, found, latency, model.bytes, model.classes)

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from numbers import Real
+from numbers import Integral, Real
+from types import ModuleType
 from typing import Any
 
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils._param_validation import (
+    Interval,
     InvalidParameterError,
     RealNotInt,
+    StrOptions,
     make_constraint,
     validate_parameter_constraints,
 )
 
 from components.common.base.errors import Refusal, nearest
 from components.common.config import TrainArgument
-from components.common.config.hyperparameters import refuse_unknown, refuse_unknown_early
+from components.common.config.estimators import (
+    Estimator,
+    named,
+    refuse_not_installed,
+    refuse_unknown,
+    refuse_unknown_early,
+)
 
-NAMED = {
-    "random_forest": ("sklearn.ensemble.RandomForestClassifier", "sklearn.ensemble.RandomForestRegressor"),
-    "hist_gradient_boosting": (
-        "sklearn.ensemble.HistGradientBoostingClassifier",
-        "sklearn.ensemble.HistGradientBoostingRegressor",
-    ),
-    "linear": ("sklearn.linear_model.LogisticRegression", "sklearn.linear_model.Ridge"),
-}
-"""Name to the import paths of its classifier and its regressor."""
 ALLOWED = frozenset(
     {
         "sklearn.discriminant_analysis",
@@ -44,9 +44,11 @@ ALLOWED = frozenset(
     }
 )
 """Modules whose public estimators may be named by their import path."""
-DEFAULTS = {("linear", "classification"): {"max_iter": 1000}}
-"""Where scikit-learn's own default seldom serves: logistic regression mostly needs more than 100 iterations."""
-_N_JOBS_WITHOUT_EFFECT = frozenset({"LogisticRegression"})
+OTHER_ERRORS = ("CatBoostError", "LightGBMError")
+"""What estimators raise besides ValueError and TypeError where they cannot be fitted."""
+_KINDS: dict[str, Any] = {"null": None, "bool": "boolean", "text": str, "list": list, "mapping": dict}
+_OF_NUMBERS, _NUMBERS = {"int": Integral, "real": Real}, {"int": int, "real": float}
+_CLOSED = {"[]": "both", "[)": "left", "(]": "right", "()": "neither"}
 
 
 def estimator_class(model: str, task: str) -> type[BaseEstimator]:
@@ -60,8 +62,19 @@ def estimator_class(model: str, task: str) -> type[BaseEstimator]:
         Refusal: The name is unknown, the path is not on the allow-list, or the estimator does not fit the task.
     """
     refuse_unknown_early(model, task, ())
-    path = NAMED[model][task == "regression"] if model in NAMED else model
-    module, _, name = path.rpartition(".")
+    found = named(model, task)
+    module, _, name = (found.path if found else model).rpartition(".")
+    if found:
+        refuse_not_installed(model)
+        try:
+            return getattr(importlib.import_module(module), name)
+        except OSError as error:
+            raise Refusal(
+                f"its library cannot be loaded: {error}",
+                where="train.model",
+                value=model,
+                mend="install OpenMP's: apt install libgomp1, or brew install libomp" if "omp" in str(error) else "",
+            ) from error
     if module not in ALLOWED:
         raise Refusal(
             "not on the list of estimators",
@@ -92,11 +105,20 @@ def make_estimator(section: TrainArgument) -> BaseEstimator:
         Refusal: The model or a hyperparameter is not accepted.
     """
     found = estimator_class(section.model, section.task)
-    known = inspect.signature(found).parameters
-    # One that is null and unknown belonged to another model, which an override has taken the place of.
-    given = {name: value for name, value in section.hyperparameters.items() if value is not None or name in known}
-    refuse_unknown(section.model, given, known)
-    needed = [name for name, parameter in known.items() if parameter.default is inspect.Parameter.empty]
+    signature = inspect.signature(found).parameters
+    spec = named(section.model, section.task) or Estimator(
+        path=section.model, hyperparameters=dict.fromkeys(signature, "")
+    )
+    known = {*spec.hyperparameters, spec.seed} if spec.packages else {*signature}
+    constraints = getattr(found, "_parameter_constraints", {})
+    constraints = {**constraints, **{name: constraints_of(rule) for name, rule in spec.hyperparameters.items() if rule}}
+    given = {
+        name: value
+        for name, value in section.hyperparameters.items()
+        if value is not None or _takes_null(name, known, spec)
+    }
+    refuse_unknown(section.model, given, known, seed=spec.seed)
+    needed = [name for name, one in signature.items() if one.default is one.empty and one.kind is not one.VAR_KEYWORD]
     if needed:
         raise Refusal(
             f"needs {' and '.join(needed)}, which a config cannot give",
@@ -104,16 +126,51 @@ def make_estimator(section: TrainArgument) -> BaseEstimator:
             value=section.model,
             rule="an estimator that stands alone",
         )
-    constraints = getattr(found, "_parameter_constraints", {})
-    values = dict(DEFAULTS.get((section.model, section.task), {}))
+    values = dict(spec.defaults)
     for name, value in given.items():
         values[name] = as_accepted(value, constraints.get(name, "no_validation"))
         _refuse_unaccepted(name, values[name], constraints, found.__name__)
-    if "random_state" in known:
-        values["random_state"] = section.seed
-    if "n_jobs" in known and found.__name__ not in _N_JOBS_WITHOUT_EFFECT:
-        values.setdefault("n_jobs", -1)
-    return found(**values)
+    if spec.seed in known:
+        values[spec.seed] = section.seed
+    if spec.threads in known:
+        values.setdefault(spec.threads, -1)
+    return found(**values, **spec.fixed)
+
+
+def wrapped(estimator: BaseEstimator, section: TrainArgument, transformers: ModuleType) -> BaseEstimator:
+    """Puts around an estimator what makes it answer as scikit-learn's do, if it needs that.
+
+    Args:
+        estimator: What `make_estimator` returned.
+        section: What it was made for.
+        transformers: What `shipped` returns.
+    """
+    spec = named(section.model, section.task)
+    return getattr(transformers, spec.wrapper)(estimator) if spec and spec.wrapper else estimator
+
+
+def constraints_of(rule: str) -> list[Any]:
+    """scikit-learn's constraints of a rule in `estimators.toml`: alternatives, with `|` in between."""
+    found, words = [], set()
+    for part in rule.split(" | "):
+        kind, _, interval = part.partition(" ")
+        if kind in _OF_NUMBERS:
+            low, high = (interval or "(-inf, inf)").split(", ")
+            ends = [None if "inf" in end else _NUMBERS[kind](end) for end in (low[1:], high[:-1])]
+            found.append(Interval(_OF_NUMBERS[kind], *ends, closed=_CLOSED[low[0] + high[-1]]))
+        elif part in _KINDS:
+            found.append(_KINDS[part])
+        else:
+            words.add(part)
+    return [*found, *([StrOptions(words)] if words else [])]
+
+
+def _takes_null(name: str, known: set[str], spec: Estimator) -> bool:
+    """Whether null is for the estimator: an unknown one belonged to another model, which an override took the place of.
+
+    To the libraries beside scikit-learn null mostly is as good as nothing.
+    """
+    return name in known and (not spec.packages or "null" in spec.hyperparameters[name].split(" | "))
 
 
 def as_accepted(value: Any, constraints: Any) -> Any:

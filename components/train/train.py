@@ -17,7 +17,7 @@ from components.common.metrics.targets import target_values
 from components.common.tables.parquet import read_table
 from components.train.features import expected_width, feature_block, origins, plan
 from components.train.importance import importance
-from components.train.models import make_estimator
+from components.train.models import OTHER_ERRORS, make_estimator, wrapped
 from components.train.outcome import Trained
 from components.train.refusals import refuse_absent, refuse_constant, refuse_unusable
 from components.train.shipped import shipped
@@ -45,8 +45,8 @@ def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame)
     """
     from sklearn.pipeline import Pipeline
 
-    asked = plan(section)
-    estimator = make_estimator(section)
+    asked, transformers = plan(section), shipped()
+    estimator = wrapped(make_estimator(section), section, transformers)
     for split, name in ((table, _TRAINING), (validation, _VALIDATION)):
         refuse_absent(asked, split, name)
     truth = target_values(table, section.target, section.task, _TRAINING)
@@ -60,7 +60,6 @@ def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame)
     }
     missing = table[list(asked.raw)].isna().any()
     optional = frozenset(name for name, kind in asked.raw.items() if kind == "text" or missing[name] or name in fill)
-    transformers = shipped()
     columns = transformers.Columns(asked.raw, list(asked.features), asked.derive, sorted(optional), fill, ways)
     typed, unseen = _typed(columns, table, _TRAINING), _typed(columns, validation, _VALIDATION)
     refuse_unusable(asked, typed)
@@ -68,7 +67,9 @@ def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame)
     block = feature_block(asked, transformers, expected_width(asked, typed), len(typed), sparse)
     try:
         estimator.fit(block.fit_transform(typed), truth)
-    except (ValueError, TypeError) as error:
+    except Exception as error:
+        if not isinstance(error, ValueError | TypeError) and type(error).__name__ not in OTHER_ERRORS:
+            raise
         raise Refusal(f"{section.model} cannot be fitted: {error}", where="train") from error
     if estimator.get_params(deep=False).get("n_jobs") is not None:
         estimator.n_jobs = 1

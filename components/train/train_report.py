@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.numbers import written
-from components.common.inference.sklearn_predict import classes_of
+from components.common.inference.sklearn_predict import classes_of, unwrapped
 from components.common.reports import charts, html
 from components.common.reports.model_quality import answer_sections, score_cards
 
@@ -34,7 +34,7 @@ def write_report(
         trained: What came of it.
         compiled: What became of compiling it.
     """
-    estimator = trained.pipeline[-1]
+    estimator = unwrapped(trained.pipeline[-1])
     rows, held_out = trained.rows
     figures = {"Training rows": rows, "Validation rows": held_out, "Features": sum(trained.width.values())}
     html.write_page(
@@ -43,7 +43,7 @@ def write_report(
             f"Training: {section.target}",
             f"{section.task} by {type(estimator).__name__}; scores are of the validation split",
             *score_cards(trained.scores, trained.baseline.scores(trained.truth), figures),
-            *answer_sections(trained.truth, trained.answers, classes_of(estimator)),
+            *answer_sections(trained.truth, trained.answers, classes_of(trained.pipeline[-1])),
             _importance(trained),
             _features(trained),
             *([_serving(compiled)] if compiled else []),

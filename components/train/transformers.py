@@ -1,4 +1,4 @@
-"""What the saved model does with the columns that it is asked with, before scikit-learn's own steps.
+"""What the saved model does with the columns that it is asked with, before scikit-learn's own steps, and around them.
 
 This file travels inside every model as its text (see `shipped`), so that a model loads where this project is not
 installed. It may therefore import nothing of the project but `inference.values`, which travels with it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin, clone
 
 from components.common.inference.values import converted, of_array
 
@@ -82,6 +82,80 @@ class DaysBeforeLatest(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         """Returns (n, columns) days before the latest training date, negative for later ones."""
         before = self.latest_ - np.asarray(X, dtype="float64")
         return np.where(np.isnan(before), self.median_, before)
+
+
+class Wrapped(BaseEstimator):
+    """An estimator of another library, or for another form of the target, that answers as scikit-learn's do.
+
+    Args:
+        estimator: The one inside. It is asked by one thread, as whoever asks shares the rows among threads.
+    """
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def _fit(self, X, y):
+        self.estimator_ = clone(self.estimator).fit(X, y)
+        if "n_jobs" in self.estimator_.get_params(deep=False):
+            self.estimator_.set_params(n_jobs=1)
+        self._asked = {}
+        if hasattr(self.estimator_, "get_metadata"):  # CatBoost, which notes when it was and a random id
+            self._asked = {"thread_count": 1}
+            for key in ("train_finish_time", "model_guid"):
+                self.estimator_.get_metadata()[key] = ""
+        return self
+
+    @property
+    def feature_importances_(self):
+        """(features,) what the one inside says."""
+        return self.estimator_.feature_importances_
+
+    def __sklearn_tags__(self):
+        tags, inside = super().__sklearn_tags__(), self.estimator.__sklearn_tags__().input_tags
+        tags.input_tags.sparse, tags.input_tags.allow_nan = inside.sparse, inside.allow_nan
+        return tags
+
+
+class NamedClasses(ClassifierMixin, Wrapped):
+    """A classifier whose library wants classes numbered, or gives them back in a form of its own."""
+
+    def fit(self, X, y):
+        """Fits on (rows, features) and (rows,) names of classes."""
+        self.classes_, numbers = np.unique(y, return_inverse=True)
+        return self._fit(X, numbers)
+
+    def predict_proba(self, X):
+        """Returns (rows, classes) float64."""
+        return np.asarray(self.estimator_.predict_proba(X, **self._asked), dtype="float64")
+
+    def predict(self, X):
+        """Returns (rows,) names of classes."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+class Numbers(RegressorMixin, Wrapped):
+    """A regressor whose library does not tell regressors from classifiers as scikit-learn does."""
+
+    def fit(self, X, y):
+        """Fits on (rows, features) and (rows,) numbers."""
+        return self._fit(X, y)
+
+    def predict(self, X):
+        """Returns (rows,) float64."""
+        return np.asarray(self.estimator_.predict(X, **self._asked), dtype="float64")
+
+
+class ScaledTarget(RegressorMixin, Wrapped):
+    """A regressor that learns a target of mean 0 and variance 1, for one that hardly learns others."""
+
+    def fit(self, X, y):
+        """Fits on (rows, features) and (rows,) numbers."""
+        self.mean_, self.scale_ = float(np.mean(y)), float(np.std(y)) or 1.0
+        return self._fit(X, (y - self.mean_) / self.scale_)
+
+    def predict(self, X):
+        """Returns (rows,) float64."""
+        return self.estimator_.predict(X) * self.scale_ + self.mean_
 
 
 def _typed(name, values, kind, way, fill):

@@ -87,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     images.add_argument("--registry", default="", help="what stands before the images' names")
     images.add_argument("--push", action="store_true", help="push them to the registry")
+    images.add_argument(
+        "--model", default="", help="those of a config with this train.model: lightgbm, xgboost or catboost"
+    )
     images.set_defaults(command=_images)
 
     compiled = commands.add_parser(
@@ -160,7 +163,7 @@ def _run(options: argparse.Namespace) -> int:
 def _images(options: argparse.Namespace) -> int:
     from tabpipe.compile.build_images import build, engine, sizes
 
-    built = build(registry=options.registry, push=options.push)
+    built = build(registry=options.registry, push=options.push, model=options.model)
     print("\n".join(sizes(built, engine())))
     return 0
 

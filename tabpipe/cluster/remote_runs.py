@@ -129,6 +129,7 @@ class Runs:
 
     def _of_release(self, wanted: str, runs: Sequence[Kept]) -> Kept | None:
         """The newest good run whose steps' images are those of the code that a tag or commit names."""
+        from components.common.config.estimators import NAMED
         from tabpipe.compile.images import image_of
         from tabpipe.project import ROOT
         from tabpipe.runs.releases import checkout, commit_of
@@ -142,7 +143,8 @@ class Runs:
         for run in self._of(None):
             images = images_of(self._spec(run)[0]) if run["run_id"] in good else {}
             if images and all(
-                image[image.find("tabpipe/") :] == image_of(step, folder) for step, image in images.items()
+                image[image.find("tabpipe/") :] in {image_of(step, folder, model=model) for model in NAMED}
+                for step, image in images.items()
             ):
                 same.append(Kept(None, brief(run)))
         return newest_of(wanted, same, f"tabpipe submit --at {wanted} CONFIG")

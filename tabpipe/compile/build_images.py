@@ -16,7 +16,17 @@ from typing import Any
 
 from components.common.base.errors import Refusal
 from components.common.base.redact import redact
-from tabpipe.compile.images import BASE, MLFLOW, SERVER, dockerfile_of, files_of, image_of, image_of_folder, sources_in
+from tabpipe.compile.images import (
+    BASE,
+    MLFLOW,
+    SERVER,
+    dockerfile_of,
+    estimator_lock,
+    files_of,
+    image_of,
+    image_of_folder,
+    sources_in,
+)
 from tabpipe.environment import PROXIES
 from tabpipe.project import ROOT
 from tabpipe.steps import steps
@@ -58,7 +68,7 @@ def engine() -> Any:
 
 
 def build(
-    names: Iterable[str] | None = None, *, registry: str = "", push: bool = False, root: Path = ROOT
+    names: Iterable[str] | None = None, *, registry: str = "", push: bool = False, root: Path = ROOT, model: str = ""
 ) -> list[Built]:
     """Builds images, and the base that they stand on; says how far it is on stderr.
 
@@ -67,6 +77,7 @@ def build(
         registry: What stands before the names, for instance `localhost:5001`.
         push: Whether to push them.
         root: The project that has their folders.
+        model: `train.model` of the config that they are for, as of `image_of`.
 
     Returns:
         The base, then those that were asked for.
@@ -79,10 +90,11 @@ def build(
     python = {"BASE_IMAGE": os.environ.get("BASE_IMAGE", "python:3.11-slim")}
 
     def one(name: str, arguments: dict[str, str]) -> Built:
-        dockerfile = dockerfile_of(name, root)
-        context = _context({dockerfile, *files_of(BASE, root), *files_of(name, root)}, root)
+        dockerfile, lock = dockerfile_of(name, root), estimator_lock(name, model, root)
+        context = _context({dockerfile, *files_of(BASE, root), *files_of(name, root), *lock}, root)
         where = str(dockerfile.relative_to(root))
-        return _build_one(client, name, image_of(name, root, registry), where, context, arguments, revision)
+        arguments = {**arguments, "ESTIMATOR": model} if lock else arguments
+        return _build_one(client, name, image_of(name, root, registry, model), where, context, arguments, revision)
 
     base = one(BASE, python)
     names = [*steps(root), SERVER, MLFLOW] if names is None else names

@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from components.common.config.estimators import packages_of
 from tabpipe.compile.imports import digest_of, reached
 from tabpipe.project import ROOT
 from tabpipe.steps import FILE, steps
@@ -29,15 +30,24 @@ _NOT_CODE = (".md", ".pyc", ".in", ".txt", ".swp", ".orig", ".rej")
 _NOT_IN_IMAGE = {"tests", "__pycache__", FILE}
 
 
-def image_of(step: str, root: Path = ROOT, registry: str = "") -> str:
+def image_of(step: str, root: Path = ROOT, registry: str = "", model: str = "") -> str:
     """The name of an image: `tabpipe/STEP:` and 16 hex digits of the digest of its contents.
 
     Args:
         step: The step's name, which is its folder's; or `base`, `server` or `mlflow`.
         root: The project.
         registry: What stands before the name, for instance `localhost:5001`.
+        model: `train.model` of the config: where that is of another library than scikit-learn, an image in which models
+            are loaded holds that library too.
     """
-    return _named(step, {**_contents(BASE, root), **_contents(step, root)}, registry)
+    own = _digests(estimator_lock(step, model, root), root)
+    return _named(step, {**_contents(BASE, root), **_contents(step, root), **own}, registry)
+
+
+def estimator_lock(step: str, model: str, root: Path = ROOT) -> list[Path]:
+    """The lock of what an image holds for the estimator of a config; none where that is scikit-learn's."""
+    loads = step == SERVER or (step in steps(root) and steps(root)[step].estimator)
+    return [root / "requirements" / f"{model}.lock"] if loads and packages_of(model) else []
 
 
 def image_of_folder(folder: Path, registry: str = "") -> str:
@@ -99,13 +109,14 @@ def sources_in(folder: Path) -> list[Path]:
     ]
 
 
-def stamp_images(spec: Any, root: Path = ROOT, registry: str = "") -> dict[str, str]:
+def stamp_images(spec: Any, root: Path = ROOT, registry: str = "", model: str = "") -> dict[str, str]:
     """Puts the tags by content into a compiled pipeline.
 
     Args:
         spec: The PipelineSpec message; changed in place.
         root: The project.
         registry: What stands before the images' names.
+        model: `train.model` of the config, as of `image_of`.
 
     Returns:
         Step to image name.
@@ -114,6 +125,6 @@ def stamp_images(spec: Any, root: Path = ROOT, registry: str = "") -> dict[str, 
     for executor in spec.deployment_spec["executors"].values():
         container = executor["container"]
         step = str(container["image"]).removeprefix("tabpipe/")
-        images[step] = image_of(step, root, registry)
+        images[step] = image_of(step, root, registry, model)
         container["image"] = images[step]
     return images

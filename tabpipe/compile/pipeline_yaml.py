@@ -32,7 +32,7 @@ def compile_training(use_case: UseCase, name: str, out: Path, registry: str = ""
     Raises:
         Refusal: A setting for a step that does not exist, or a pipeline that is too large.
     """
-    spec = training_spec(use_case.tsne is not None, registry, resolving=True)
+    spec = training_spec(use_case.tsne is not None, registry, resolving=True, model=use_case.train.model)
     if use_case.description:
         spec.pipeline_info.description = use_case.description
     return _written(spec, use_case, name, use_case.arguments(name), out)
@@ -40,7 +40,7 @@ def compile_training(use_case: UseCase, name: str, out: Path, registry: str = ""
 
 def compile_score(use_case: UseCase, name: str, out: Path, registry: str = "") -> int:
     """Writes the pipeline score of a use case, as `compile_training` does that of its training."""
-    spec = score_spec(registry, resolving=True)
+    spec = score_spec(registry, resolving=True, model=use_case.train.model)
     return _written(spec, use_case, score_name(name), score_arguments(use_case, name), out)
 
 

@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from tabpipe.config import UseCase
 
 
-def training_spec(with_tsne: bool, registry: str = "", *, resolving: bool = False) -> Any:
+def training_spec(with_tsne: bool, registry: str = "", *, resolving: bool = False, model: str = "") -> Any:
     """The PipelineSpec of the training pipeline, a message that may be changed.
 
     Args:
         with_tsne: Whether the step tsne is part of it.
         registry: What stands before the images' names.
         resolving: Whether its first step finds what the source holds now.
+        model: `train.model` of the config, which images hang on.
     """
     from tabpipe.engines import kfp_light  # noqa: F401  # first, so that kfp is loaded without its client
 
@@ -27,16 +28,17 @@ def training_spec(with_tsne: bool, registry: str = "", *, resolving: bool = Fals
     inputs = spec.root.input_definitions.parameters
     for name in ["checksum", "valid_for", "champion"] * resolving + ["tsne"] * (not with_tsne):
         del inputs[name]  # nothing reads it
-    stamp_images(spec, registry=registry)
+    stamp_images(spec, registry=registry, model=model)
     return spec
 
 
-def score_spec(registry: str = "", *, resolving: bool = False) -> Any:
+def score_spec(registry: str = "", *, resolving: bool = False, model: str = "") -> Any:
     """The PipelineSpec of the pipeline score, a message that may be changed.
 
     Args:
         registry: What stands before the images' names.
         resolving: Whether its first step finds what the source holds, and which model is meant now.
+        model: `train.model` of the config, which images hang on.
     """
     from tabpipe.engines import kfp_light  # noqa: F401  # first, so that kfp is loaded without its client
 
@@ -45,7 +47,7 @@ def score_spec(registry: str = "", *, resolving: bool = False) -> Any:
     spec = pipeline.scoring(resolving).pipeline_spec
     for name in ["checksum", "model"] * resolving:
         del spec.root.input_definitions.parameters[name]  # nothing reads it
-    stamp_images(spec, registry=registry)
+    stamp_images(spec, registry=registry, model=model)
     return spec
 
 

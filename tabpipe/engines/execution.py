@@ -28,6 +28,8 @@ class Execution:
     """Variables for all steps."""
     docker: Any = None
     """The runner of containers, where steps run in such."""
+    packages: tuple[str, ...] = ()
+    """Distributions that the estimator of the config comes in; empty of scikit-learn's."""
     forced: frozenset[str] = frozenset()
     """Steps that run whether cached or not."""
     frozen: dict[str, str] = field(default_factory=dict)

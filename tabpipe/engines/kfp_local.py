@@ -26,6 +26,7 @@ from tabpipe.engines.execution import Execution, Outputs
 from tabpipe.engines.fork_client import step_environment
 from tabpipe.engines.kfp_light import left_out, local
 from tabpipe.project import read_json, write_json
+from tabpipe.steps import by_task
 
 from kfp.local import cache, pipeline_orchestrator, status, subprocess_task_handler  # isort: skip  # after kfp_light
 
@@ -48,9 +49,10 @@ class StepCache(cache.LocalCache):
         """The key of a task, by the contents of its inputs; kfp asks for it when the task's turn has come."""
         contents = {name: _content(value) for name, value in arguments.items()}
         key = super().compute_key(component_name=component_name, arguments=contents, **more)
-        if self.execution.docker is None:  # an image holds its packages; this environment can change under its name
-            key = hashlib.sha256(f"{key} {_environment()}".encode()).hexdigest()
         step = component_name.removeprefix("comp-").replace("-", "_")
+        if self.execution.docker is None:  # an image holds its packages; this environment can change under its name
+            more = self.execution.packages if by_task()[step].estimator else ()
+            key = hashlib.sha256(f"{key} {_environment(more)}".encode()).hexdigest()
         self.steps[key] = step
         self.execution.on_start(step)
         return key
@@ -110,9 +112,9 @@ def _state(outputs: Outputs) -> dict[str, list[int]]:
 
 
 @functools.cache
-def _environment() -> str:
+def _environment(more: tuple[str, ...] = ()) -> str:
     """The versions that results depend on where steps run in this environment: of Python, and of packages."""
-    return f"{sys.version_info[:2]} {installed(RESULTS)}"
+    return f"{sys.version_info[:2]} {installed((*RESULTS, *more))}"
 
 
 class StepHandler(subprocess_task_handler.SubprocessTaskHandler):

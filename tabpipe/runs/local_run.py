@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from components.common.artifacts import default_url
 from components.common.base.errors import Refusal, no_space
 from components.common.base.redact import redact
+from components.common.config.estimators import packages_of
 from components.common.sources import in_words, parse, parts_of, paths_of, resolve
 from components.common.tracking.step import PROGRESS
 from tabpipe.compile.images import image_of
@@ -92,7 +93,7 @@ class UnderWay(ABC):
         title = [self.name, *([self.pipeline] if self.pipeline else []), source, f"run {self.run_id}"]
         self.screen.say(" · ".join(title))
         self.screen.open(self.names())
-        self.code = provenance.code({name: image_of(name) for name in self.names()})
+        self.code = provenance.code({name: image_of(name, model=self.use_case.train.model) for name in self.names()})
         state = "failed"
         try:
             try:
@@ -196,6 +197,7 @@ class UnderWay(ABC):
             log=self.log,
             spool=spool.spool(self.run_id),
             warm=self.warmed,
+            packages=packages_of(self.use_case.train.model),
             docker=self._docker(steps, read) if self.on == "docker" else None,
             env={
                 "TABPIPE_STORE": str(home() / "store"),
@@ -224,7 +226,7 @@ class UnderWay(ABC):
         from tabpipe.compile.build_images import build
         from tabpipe.engines.docker import runner
 
-        build(sorted(steps))
+        build(sorted(steps), model=self.use_case.train.model)
         paths = [path for source in read if source for path in mounts_of(source)]
         write, artifacts = [home()], default_url()
         if "://" not in artifacts and not Path(artifacts).is_relative_to(home()):

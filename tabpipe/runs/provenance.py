@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +52,17 @@ def state(root: Path) -> tuple[str | None, bool | None]:
     return (None, None) if commit == "(initial)" else (commit, all(line.startswith("#") for line in lines))
 
 
-def environment() -> dict[str, Any]:
-    """Python, the digest of the lock, and the versions of the packages that results depend on."""
+def environment(more: Iterable[str] = ()) -> dict[str, Any]:
+    """Python, the digest of the lock, and the versions of the packages that results depend on.
+
+    Args:
+        more: Packages that those of one config depend on besides.
+    """
     lock = ROOT / LOCK
     return {
         "python": platform.python_version(),
         "lock": file_digest(lock) if lock.is_file() else None,
-        "packages": installed(["kfp", "mlflow", *RESULTS]),
+        "packages": installed(["kfp", "mlflow", *RESULTS, *more]),
     }
 
 

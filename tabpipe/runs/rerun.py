@@ -55,7 +55,8 @@ def code_of(run: Kept) -> tuple[Path, list[str]]:
         Refusal: No commit holds it, and the project has other code by now.
     """
     commit, clean = run.code.get("commit"), run.code.get("clean")
-    same = all(image_of(step) == image for step, image in run.code.get("images", {}).items())
+    model = str((run.config.get("train") or {}).get("model", ""))
+    same = all(image_of(step, model=model) == image for step, image in run.code.get("images", {}).items())
     if commit and clean and provenance.state(ROOT) == (commit, True):
         return ROOT, []
     if same and not clean:  # made with what no commit holds, but the steps are still those

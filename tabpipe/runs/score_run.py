@@ -62,7 +62,7 @@ class ScoreRun(UnderWay):
             "checksum": self.checksum,
             "model": self.model,
         }
-        return run_pipeline(score_spec(), parameters, execution, self.log("engine"))
+        return run_pipeline(score_spec(model=self.use_case.train.model), parameters, execution, self.log("engine"))
 
     def summary(self, state: str) -> dict[str, Any]:
         """The document that `--json` prints and summary.json keeps."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from components.common.artifacts import open_store
 from components.common.base.redact import redact
+from components.common.config.estimators import packages_of, refuse_not_installed
 from components.common.registry import mark, standing
 from components.common.sources import parse
 from components.common.sources.cache_inputs import valid_for
@@ -94,7 +95,7 @@ class Run(UnderWay):
         from tabpipe.compile.pipelines import training_spec
         from tabpipe.engines.kfp_local import run_pipeline
 
-        spec = training_spec("tsne" in self.names())
+        spec = training_spec("tsne" in self.names(), model=self.use_case.train.model)
         self.parents = parents_of(spec)
         selection = select(self.parents, self.options.steps, self.options.start)
         self.chosen = selection.run
@@ -206,8 +207,15 @@ class Run(UnderWay):
 def run(options: Options) -> int:
     """Runs a use case; returns the exit code."""
     run = Run(options, asked_for(options.config, options.source, options.overrides))
+    if options.on == "local" and "train" in (options.steps or ["train"]):
+        refuse_not_installed(run.use_case.train.model)
     refuse_unknown([*(options.steps or []), *([options.start] if options.start else [])], run.names())
     return run.execute()
+
+
+def _environment(run: Run) -> dict[str, Any] | None:
+    """What a run on this machine was made with; images hold their own."""
+    return provenance.environment(packages_of(run.use_case.train.model)) if run.on == "local" else None
 
 
 def summarise(run: Run, state: str) -> dict[str, Any]:
@@ -231,7 +239,7 @@ def summarise(run: Run, state: str) -> dict[str, Any]:
         "metrics": metrics,
         "model": str(run.folder / "model") if "train" in run.outputs else None,
         "reports": {path.stem: str(path) for path in reports},
-        "environment": provenance.environment() if run.on == "local" else None,  # an image holds its own
+        "environment": _environment(run),
         "reference": run.reference,
         "valid_for": run.valid_for,
         "promotion": _promotion(run.outputs.get("promote")),

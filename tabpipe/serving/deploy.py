@@ -69,7 +69,7 @@ def deploy(wanted: Deployment) -> int:
         progress(
             f"Deploying {name} to {kubectl.context} ({kubectl.server}, Kubernetes {version}), in {wanted.namespace}"
         )
-        image = image_of(SERVER, registry=wanted.registry or preflight.own_registry(kubectl))
+        image = image_of(SERVER, registry=wanted.registry or preflight.own_registry(kubectl), model=case.train.model)
         told = kubernetes_objects.Told(use_case, case.serve, case.cluster, image, wanted.namespace, model)
         told = preflight.with_secret(kubectl, told)
         if not wanted.model and kubernetes_objects.own_mlflow(case.cluster):

@@ -34,7 +34,7 @@ def serve_in_docker(wanted: Wanted, port: int) -> int:
     from tabpipe.compile.build_images import SERVER, build
 
     refuse_taken("127.0.0.1", port)
-    image = build([SERVER])[-1].name
+    image = build([SERVER], model=wanted.estimator)[-1].name
     command, environment = container(wanted, port, image)
     server = subprocess.Popen(command, env=environment, start_new_session=True)  # Ctrl-C is for us
     try:

@@ -29,6 +29,8 @@ class Wanted:
     """What the challenger does, in words; empty where it does nothing."""
     environment: dict[str, str]
     """All that the server is told by variables."""
+    estimator: str
+    """`train.model` of its config."""
 
 
 def wanted(config: str, overrides: Sequence[str], model: str = "") -> Wanted:
@@ -63,7 +65,7 @@ def wanted(config: str, overrides: Sequence[str], model: str = "") -> Wanted:
     environment |= {"TABPIPE_ARTIFACTS": default_url(), "TABPIPE_HOME": str(home())}
     if remote or ref.place == "registry":
         environment["MLFLOW_TRACKING_URI"] = registry
-    return Wanted(name, case.serve, str(ref), shown, _beside(case.serve, challenger), environment)
+    return Wanted(name, case.serve, str(ref), shown, _beside(case.serve, challenger), environment, case.train.model)
 
 
 def _shown(ref: ModelRef) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from components.common.config.base import Kind, Section, Task
+from components.common.config.estimators import NAMED
 from components.common.config.patterns import expand
 from components.common.config.preprocess import Derive
 from components.common.config.reading import Reading
@@ -17,9 +18,10 @@ class NumericalFeatures(Section):
     """How numerical columns become features."""
 
     impute: Literal["median", "mean", "none"] = "median"
-    """What stands in for a missing value, learnt on the training split; none leaves it to the model."""
+    """What stands in for a missing value, learnt on the training split; none leaves it to the model. LightGBM, XGBoost
+    and CatBoost have none as their default."""
     scale: bool = True
-    """Centre and scale to unit variance."""
+    """Centre and scale to unit variance; false by default for those three."""
 
 
 class CategoricalFeatures(Section):
@@ -91,12 +93,22 @@ class Train(Section):
     model_config = ConfigDict(extra="allow")
 
     model: str = "random_forest"
-    """random_forest, hist_gradient_boosting, linear (logistic or ridge), or an estimator's import path
-    (sklearn.neighbors.KNeighborsClassifier)."""
+    """random_forest, hist_gradient_boosting, linear (logistic or ridge), neural_network, lightgbm, xgboost, catboost,
+    or an estimator's import path (sklearn.neighbors.KNeighborsClassifier)."""
     seed: int = Field(default=42, ge=0)
     """Seed of the model."""
     features: Features = Field(default_factory=Features)
     """Which columns become features, and how."""
+
+    @model_validator(mode="after")
+    def _features_of_model(self) -> Train:
+        """Takes the settings that serve the model best for those that are not given."""
+        for kind, settings in next((one.features for one in NAMED.get(self.model, {}).values()), {}).items():
+            of_kind = getattr(self.features, kind)
+            for name, value in settings.items():
+                if name not in of_kind.model_fields_set:
+                    setattr(of_kind, name, value)
+        return self
 
     @property
     def hyperparameters(self) -> dict[str, Any]:

@@ -32,6 +32,14 @@ def classes_of(estimator: Any) -> list[str] | None:
     return None if classes is None else [str(name) for name in classes]
 
 
+def unwrapped(estimator: Any) -> Any:
+    """The estimator inside one of the wrappers that training puts around some; any other one as it is.
+
+    They travel in the model by value, so they are told by the attribute that they note their arguments in.
+    """
+    return estimator.estimator_ if hasattr(estimator, "_asked") else estimator
+
+
 def answers(estimator: Any, features: Any) -> Answers:
     """Asks a fitted estimator.
 

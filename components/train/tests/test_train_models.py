@@ -4,17 +4,43 @@ import numpy as np
 import pytest
 
 from components.common.base.errors import Refusal
-from components.common.config.hyperparameters import KNOWN, refuse_unknown_early
-from components.train.models import NAMED, as_accepted, estimator_class, make_estimator
+from components.common.config import Train
+from components.common.config.estimators import NAMED, packages_of, refuse_not_installed, refuse_unknown_early
+from components.train.models import as_accepted, constraints_of, estimator_class, make_estimator
 from components.train.train import train
+
+OTHERS = [model for model in sorted(NAMED) if packages_of(model)]
+SMALL = {"lightgbm": {"n_estimators": 10}, "xgboost": {"n_estimators": 10}, "catboost": {"iterations": 20}}
+
+
+def installed(model):
+    """Skips a test of a library that is optional and absent."""
+    if (module := NAMED[model]["regression"].module) != "sklearn":
+        pytest.importorskip(module, reason=f"{model} is not installed: make estimator MODEL={model}")
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
-@pytest.mark.parametrize("model", sorted(KNOWN))
+@pytest.mark.parametrize("model", [model for model in sorted(NAMED) if model not in OTHERS])
 def test_the_known_hyperparameters_are_those_of_scikit_learn(model, task):
-    assert set(NAMED) == set(KNOWN)
     signature = inspect.signature(estimator_class(model, task)).parameters
-    assert set(KNOWN[model][task]) == set(signature) - {"random_state"}
+    assert set(NAMED[model][task].hyperparameters) == set(signature) - {"random_state"}
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("model", OTHERS)
+def test_the_known_hyperparameters_of_other_libraries_are_theirs(model, task):
+    installed(model)
+    spec, theirs = NAMED[model][task], estimator_class(model, task)
+    known = set(inspect.signature(theirs).parameters)
+    if model == "lightgbm":  # its further parameters have no signature, but names that it knows
+        import lightgbm.basic
+
+        aliases = lightgbm.basic._ConfigAliases._get_all_param_aliases()
+        known.update(aliases, *aliases.values())
+    if model == "xgboost":  # the last three are parameters of objectives
+        known |= {*theirs().get_params(), "huber_slope", "quantile_alpha", "tweedie_variance_power"}
+    assert {*spec.hyperparameters, *spec.fixed, spec.seed, spec.threads} <= known
+    assert all(constraints_of(rule) for rule in spec.hyperparameters.values())
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
@@ -24,6 +50,8 @@ def test_the_known_hyperparameters_are_those_of_scikit_learn(model, task):
         ("random_forest", {}),
         ("hist_gradient_boosting", {"max_iter": 10}),
         ("linear", {}),
+        *SMALL.items(),
+        ("neural_network", {}),
         ("sklearn.neighbors.KNeighbors", {}),
         ("sklearn.tree.DecisionTree", {}),
         (
@@ -31,12 +59,14 @@ def test_the_known_hyperparameters_are_those_of_scikit_learn(model, task):
             {"hidden_layer_sizes": [20.0], "learning_rate_init": 0.05, "early_stopping": True},
         ),
     ],
-    ids=["random_forest", "hist_gradient_boosting", "linear", "neighbours", "tree", "neural_network"],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_each_model_learns_better_than_guessing(make_section, table, held_out, model, more, task):
     kind = {"classification": "Classifier", "regression": "Regressor"}[task]
     if model.startswith("sklearn."):
         model += kind
+    if model in NAMED:
+        installed(model)
     found = train(make_section(task, model=model, **more), table, held_out)
     if task == "classification":
         assert found.scores.values["auc_macro_ovo"] > 0.8
@@ -83,10 +113,68 @@ def test_hyperparameters_that_are_not_accepted_are_refused_by_field_value_and_ru
     assert all(part in str(refused.value) for part in message)
 
 
-def test_a_misspelt_hyperparameter_is_refused_without_scikit_learn():
-    with pytest.raises(Refusal, match="did you mean 'learning_rate'"):
-        refuse_unknown_early("hist_gradient_boosting", "regression", ["learning_rat"])
+@pytest.mark.parametrize(
+    ("model", "given", "message"),
+    [
+        ("lightgbm", {"num_leaves": 1}, ["train.num_leaves", "int in the range [2, 131072]"]),
+        ("lightgbm", {"boosting_type": "gdbt"}, ["train.boosting_type", "'gbdt'"]),
+        ("lightgbm", {"verbosity": 2}, ["always -1"]),
+        ("xgboost", {"subsample": 0.0}, ["train.subsample", "float in the range (0.0, 1.0]"]),
+        ("catboost", {"depth": "deep"}, ["train.depth", "int in the range [1, 16]"]),
+        ("catboost", {"random_seed": 1}, ["write train.seed"]),
+        ("catboost", {"allow_writing_files": True}, ["always False"]),
+    ],
+)
+def test_hyperparameters_of_other_libraries_are_refused_by_their_rules(make_section, model, given, message):
+    installed(model)
+    with pytest.raises(Refusal) as refused:
+        make_estimator(make_section(model=model, **given))
+    assert all(part in str(refused.value) for part in message)
+
+
+@pytest.mark.parametrize(
+    ("model", "sent", "received"),
+    [
+        ("lightgbm", {"n_estimators": 50.0, "max_bin": 63.0, "objective": None}, {"n_estimators": 50, "max_bin": 63}),
+        ("xgboost", {"max_depth": 4.0, "learning_rate": 1.0}, {"max_depth": 4, "learning_rate": 1.0}),
+        ("catboost", {"iterations": 9.0, "depth": None}, {"iterations": 9, "random_seed": 42}),
+    ],
+)
+def test_other_libraries_get_the_types_that_they_take(make_section, model, sent, received):
+    installed(model)
+    found = make_estimator(make_section(model=model, **sent)).get_params()
+    assert {name: (found[name], type(found[name])) for name in received} == {
+        name: (value, type(value)) for name, value in received.items()
+    }
+    assert found.get("depth") is None
+
+
+def test_boosting_libraries_see_missing_and_unscaled_numbers_unless_asked_otherwise():
+    assert Train(model="lightgbm").features.numerical.model_dump() == {"impute": "none", "scale": False}
+    given = Train.model_validate({"model": "xgboost", "features": {"numerical": {"impute": "mean"}}})
+    assert given.features.numerical.model_dump() == {"impute": "mean", "scale": False}
+    assert Train(model="linear").features.numerical.scale
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "suggestion"),
+    [
+        ("hist_gradient_boosting", "learning_rat", "learning_rate"),
+        ("lightgbm", "num_leafs", "num_leaves"),
+        ("catboost", "iteration", "iterations"),
+    ],
+)
+def test_a_misspelt_hyperparameter_is_refused_without_its_library(model, name, suggestion):
+    with pytest.raises(Refusal, match=f"did you mean '{suggestion}'"):
+        refuse_unknown_early(model, "regression", [name])
     refuse_unknown_early("sklearn.tree.DecisionTreeClassifier", "classification", ["whatever"])
+
+
+def test_a_model_that_is_not_installed_is_refused_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setattr("components.common.config.estimators.find_spec", lambda name: None)
+    with pytest.raises(Refusal, match=r"xgboost-cpu is not installed[\s\S]*make estimator MODEL=xgboost"):
+        refuse_not_installed("xgboost")
+    refuse_not_installed("random_forest")
 
 
 @pytest.mark.parametrize(
