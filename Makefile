@@ -23,6 +23,8 @@ PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Byte code is compiled once, at set-up: without it every start would read the sources of 100 packages anew.
 export PYTHONDONTWRITEBYTECODE =
+# OpenMP's threads sleep while they wait, instead of keeping processors busy that others want.
+export OMP_WAIT_POLICY = PASSIVE
 export UV_PROJECT_ENVIRONMENT = $(VENV)
 
 .DEFAULT_GOAL := help

@@ -51,8 +51,9 @@ class StepCache(cache.LocalCache):
         key = super().compute_key(component_name=component_name, arguments=contents, **more)
         step = component_name.removeprefix("comp-").replace("-", "_")
         if self.execution.docker is None:  # an image holds its packages; this environment can change under its name
-            more = self.execution.packages if by_task()[step].estimator else ()
-            key = hashlib.sha256(f"{key} {_environment(more)}".encode()).hexdigest()
+            loads = step in by_task() and by_task()[step].estimator
+            versions = _environment(self.execution.packages if loads else ())
+            key = hashlib.sha256(f"{key} {versions}".encode()).hexdigest()
         self.steps[key] = step
         self.execution.on_start(step)
         return key
