@@ -28,6 +28,7 @@ from components.common.config import (
 )
 from components.common.config.cluster import Cluster
 from components.common.config.estimators import named, refuse_unknown_early
+from components.common.config.evaluate import refuse_of_numbers
 from components.common.config.patterns import expand, is_pattern, rule_of
 from components.common.config.promote import refuse_unknown_scores
 from components.common.config.serve import Serve
@@ -99,6 +100,7 @@ class UseCase(Section):
                 )
         self._known_hyperparameters()
         refuse_unknown_scores(self.promote, self.task)
+        refuse_of_numbers(self.evaluate, self.task)
         return self
 
     def _refuse_undeclared(self) -> None:

@@ -9,6 +9,7 @@ from components.common.config import EvaluateArgument, accept
 from components.common.inference.saved_model import load, refuse_absent
 from components.common.inference.sklearn_predict import ask, classes_of, unwrapped
 from components.common.metrics.baseline import Baseline, prefixed, saved_baseline
+from components.common.metrics.binary import positive_of
 from components.common.metrics.scores import all_classes, class_views, scored
 from components.common.metrics.slices import refuse_unknown_slices
 from components.common.metrics.targets import target_values
@@ -74,6 +75,7 @@ def evaluate_file(section: dict[str, Any], model_path: str, test_path: str, repo
     pipeline, description = load(model_path)
     table = read_table(test_path)
     refuse_absent(description, table, model_path)
+    positive = _positive(argument, classes_of(pipeline[-1]))
     evaluated = evaluate(argument, pipeline, table, saved_baseline(model_path))
 
     from components.evaluate.evaluate_report import write_report
@@ -81,5 +83,15 @@ def evaluate_file(section: dict[str, Any], model_path: str, test_path: str, repo
     write_report(report_path, argument, evaluated, type(unwrapped(pipeline[-1])).__name__)
     views = None
     if evaluated.classes is not None:
-        views = class_views(evaluated.truth, evaluated.answers, evaluated.classes)
+        views = class_views(evaluated.truth, evaluated.answers, evaluated.classes, positive)
     return {"metrics": evaluated.scores.values | prefixed(evaluated.guessed), "views": views}
+
+
+def _positive(section: EvaluateArgument, classes: list[str] | None) -> str | None:
+    """The positive class of a classifier of two classes; None of any other model."""
+    if classes is not None and len(classes) == 2:
+        return positive_of(classes, section.positive_class)
+    for name in ("positive_class", "threshold"):
+        if (value := getattr(section, name)) is not None and classes is not None:
+            raise Refusal(f"the model has {len(classes)} classes", where=f"evaluate.{name}", value=value, rule="two")
+    return None

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from components.common.reports import html
-from components.common.reports.model_quality import TITLES, answer_sections, score_cards
+from components.common.reports.model_quality import answer_sections, score_cards, title_of
 
 if TYPE_CHECKING:
     from components.common.config import EvaluateArgument
@@ -30,14 +30,16 @@ def write_report(path: str | os.PathLike[str], section: EvaluateArgument, evalua
         html.page(
             f"Evaluation: {section.target}",
             f"{model}, loaded as it would be served and asked for the untouched rows of the test split",
-            *score_cards(evaluated.scores, evaluated.guessed, {"Test rows": len(evaluated.truth)}),
-            *(_slices(title, slices, section) for title, slices in evaluated.slices.items()),
-            *answer_sections(evaluated.truth, evaluated.answers, evaluated.classes),
+            *score_cards(evaluated.scores, evaluated.guessed, {"Test rows": len(evaluated.truth)}, evaluated.classes),
+            *answer_sections(
+                evaluated.truth, evaluated.answers, evaluated.classes, section.positive_class, section.threshold
+            ),
+            *(_slices(title, slices, section, evaluated.classes) for title, slices in evaluated.slices.items()),
         ),
     )
 
 
-def _slices(title: str, slices: list[Slice], section: EvaluateArgument) -> Any:
+def _slices(title: str, slices: list[Slice], section: EvaluateArgument, classes: list[str] | None) -> Any:
     names = list(dict.fromkeys(name for one in slices for name in one.scores))
     rows = [
         [
@@ -55,7 +57,7 @@ def _slices(title: str, slices: list[Slice], section: EvaluateArgument) -> Any:
     return html.section(
         f"By {title}",
         html.table(
-            [title, "rows", *(TITLES.get(name, name) for name in names), "verdict"],
+            [title, "rows", *(title_of(name, classes) for name in names), "verdict"],
             rows,
             row_classes=["failed" if one.verdict == "worse" else "" for one in slices],
         ),

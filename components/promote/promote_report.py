@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from components.common.base.numbers import score, signed, written
 from components.common.config.promote import LOWER
 from components.common.reports import html
-from components.common.reports.model_quality import TITLES
+from components.common.reports.model_quality import title_of
 from components.promote.number_line import number_line
 from components.promote.verdict import ROUNDING, title
 
@@ -113,7 +113,7 @@ def _scores(section: PromoteArgument, comparison: Comparison) -> Any:
     names = list(dict.fromkeys([*mine.scores.values, *(theirs.scores.values if theirs else ())]))
     rows = []
     for name in names:
-        head = TITLES[name]
+        head = title_of(name, mine.classes)
         one = mine.scores.values.get(name)
         limit = section.thresholds.get(name)
         row = [head, score(one)]

@@ -13,6 +13,7 @@ from components.common.reports.model_quality import answer_sections, score_cards
 if TYPE_CHECKING:
     from components.common.config import TrainArgument
     from components.train.compiling import Compiled
+    from components.train.importance import Importance
     from components.train.outcome import Trained
 
 _SHOWN = 30
@@ -36,15 +37,16 @@ def write_report(
     """
     estimator = unwrapped(trained.pipeline[-1])
     rows, held_out = trained.rows
+    classes = classes_of(trained.pipeline[-1])
     figures = {"Training rows": rows, "Validation rows": held_out, "Features": sum(trained.width.values())}
     html.write_page(
         path,
         html.page(
             f"Training: {section.target}",
             f"{section.task} by {type(estimator).__name__}; scores are of the validation split",
-            *score_cards(trained.scores, trained.baseline.scores(trained.truth), figures),
-            *answer_sections(trained.truth, trained.answers, classes_of(trained.pipeline[-1])),
-            _importance(trained),
+            *score_cards(trained.scores, trained.baseline.scores(trained.truth), figures, classes),
+            *answer_sections(trained.truth, trained.answers, classes),
+            _importance(trained.importance),
             _features(trained),
             *([_serving(compiled)] if compiled else []),
             html.section(
@@ -54,15 +56,17 @@ def write_report(
     )
 
 
-def _importance(trained: Trained) -> Any:
-    columns = dict(list(trained.importance.columns.items())[:_SHOWN])
-    left_out = len(trained.importance.columns) - len(columns)
-    note = f"By {trained.importance.by}; features made of one column are summed." + (
-        f" {left_out} more are not shown." if left_out else ""
-    )
-    return html.section(
-        "Importance of columns", html.figure(charts.bars(list(columns), list(columns.values()))), note=note
-    )
+def _importance(found: Importance) -> Any:
+    shown = dict(list(found.columns.items())[:_SHOWN])
+    aside = len(found.columns) - len(shown)
+    note = f"{found.by[0].upper()}{found.by[1:]}. About 0, or less: the model would miss nothing without the column; "
+    note += "of columns that tell the same, each may look so."
+    note += f" {aside:,} more, which matter less, are not shown." if aside else ""
+    if found.others:
+        note += f" {found.others:,} columns were left aside by groups; dealt anew all together they cost "
+        note += f"{written(found.rest)}."
+    picture = charts.bars(list(shown), list(shown.values()), label="importance of columns")
+    return html.section("Importance of columns", html.figure(picture), note=note)
 
 
 def _features(trained: Trained) -> Any:

@@ -202,8 +202,16 @@ def auc_of(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.trapezoid(y, x))
 
 
-def class_views(truth: np.ndarray, found: Answers, classes: Sequence[str]) -> dict[str, Any]:
+def class_views(
+    truth: np.ndarray, found: Answers, classes: Sequence[str], positive: str | None = None
+) -> dict[str, Any]:
     """What Kubeflow's own view of a classifier shows, as plain lists.
+
+    Args:
+        truth: (rows,) true labels.
+        found: The model's answers.
+        classes: The model's classes.
+        positive: Of two classes the one that is looked for; by default the second.
 
     Returns:
         categories (names), matrix (row counts, true by predicted) and, of two classes, roc (false positive rates, true
@@ -211,9 +219,10 @@ def class_views(truth: np.ndarray, found: Answers, classes: Sequence[str]) -> di
     """
     names = all_classes(truth, classes)
     views: dict[str, Any] = {"categories": names, "matrix": confusion(truth, found.predicted, names).tolist()}
-    positive = truth == names[-1]
-    if len(names) == 2 and found.probabilities is not None and 0 < positive.sum() < len(truth):
-        curve = roc_curve(positive, found.probabilities[:, 1])
+    wanted = positive or names[-1]
+    real = truth == wanted
+    if len(names) == 2 and found.probabilities is not None and 0 < real.sum() < len(truth):
+        curve = roc_curve(real, found.probabilities[:, names.index(wanted)])
         chosen = np.unique(np.linspace(0, len(curve[0]) - 1, 200).round().astype(int))
         views["roc"] = [part[chosen].tolist() for part in curve]
     return views

@@ -29,22 +29,30 @@ def lines(
     x_label: str,
     y_label: str,
     diagonal: bool = False,
+    level: float | None = None,
+    shares: bool = False,
+    dots: bool = False,
     width: float = 520,
     height: float = 380,
     label: str = "",
 ) -> str:
-    """Lines over a common plane, for instance ROC curves, with a legend where there are several.
+    """Lines over a common plane, for instance ROC curves, with a legend: beside them where there are several.
 
     Args:
-        series: Label to (x, y); each is thinned to at most 200 points, more of them where it bends.
+        series: Label to (x, y), no legend of an empty one; each is thinned to at most 200 points, more of them where it
+            bends.
         x_label: The horizontal axis.
         y_label: The vertical axis.
         diagonal: Whether to draw the dashed line from corner to corner, what guessing gives.
+        level: Height of a dashed line, likewise.
+        shares: Whether both axes go from 0 to 1, wherever the lines are.
+        dots: Whether the points of the lines are marked.
         width: Pixels.
         height: Pixels.
         label: What the chart shows, for those who cannot see it.
     """
     curves = {str(name): _thinned(numbers(x), numbers(y)) for name, (x, y) in series.items()}
+    alone = next(iter(curves)) if len(curves) == 1 else ""
     frame = _plane(
         [x for x, _ in curves.values()],
         [y for _, y in curves.values()],
@@ -54,7 +62,13 @@ def lines(
         y_label,
         list(curves) if len(curves) > 1 else [],
         margin=0.0,
+        top=32.0 if alone else 10.0,
+        shares=shares,
     )
+    if alone:
+        frame.parts += key(frame.left, 6, [("only", alone)], frame.width)
+    if level is not None:
+        frame.parts.append(_guide(frame, frame.x[0], level, frame.x[1], level))
     if diagonal:
         (x0, x1), (y0, y1) = frame.x, frame.y
         frame.parts.append(_guide(frame, x0, y0, x1, y1))
@@ -63,6 +77,11 @@ def lines(
             line = path(frame.across(x), frame.down(y))
             kind = _group(at) if len(curves) > 1 else "only"
             frame.parts.append(f'<path class="line {kind}" d="{line}"><title>{escape(name)}</title></path>')
+            if dots:
+                points = "".join(
+                    f"M{a:.1f} {b:.1f}h0" for a, b in zip(frame.across(x).tolist(), frame.down(y).tolist(), strict=True)
+                )
+                frame.parts.append(f'<path class="dots {kind}" d="{points}"/>')
     if len(curves) > 1:
         frame.parts += key(
             frame.left + frame.width + 16,
@@ -143,16 +162,20 @@ def _plane(
     y_label: str,
     legend: Sequence[str],
     margin: float,
+    top: float = 10.0,
+    shares: bool = False,
 ) -> Frame:
     """A frame with axes around all points, leaving room for a legend at its right."""
     x, y = finite(np.concatenate([*xs, np.zeros(0)])), finite(np.concatenate([*ys, np.zeros(0)]))
     x_range = widened(x.min(), x.max(), margin) if len(x) else (0.0, 1.0)
     y_range = widened(y.min(), y.max(), margin) if len(y) else (0.0, 1.0)
+    if shares:
+        x_range = y_range = (0.0, 1.0)
     beside = min(max(text_width(name) for name in legend) + 40, width * 0.4) if legend else 14
     x_ticks, y_ticks = number_ticks(*x_range, 6), number_ticks(*y_range, 5)
     left = max(text_width(text) for _, text in y_ticks) + (30 if y_label else 12)
     bottom = 42 if x_label else 24
-    frame = Frame(left, 10, width - left - beside, height - 10 - bottom, x_range, y_range)
+    frame = Frame(left, top, width - left - beside, height - top - bottom, x_range, y_range)
     frame.axes(x_ticks, y_ticks, x_label, y_label, rules=True)
     return frame
 
