@@ -1,6 +1,7 @@
 """What `init` reads from a table: the decisions of an expert, with their reasons, in a config that runs."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ def written(frame, tmp_path, name="table.csv"):
     return path
 
 
-X = {"x": np.arange(300) % 7 / 2, "y": ["a", "b", "b"] * 100}
+X = {"x": np.arange(300) % 7 / 2, "y": np.random.default_rng(7).choice(["a", "b"], 300)}
 """Columns beside those that a test is about."""
 
 
@@ -55,7 +56,7 @@ X = {"x": np.arange(300) % 7 / 2, "y": ["a", "b", "b"] * 100}
         ("trailing_comma.csv", "y", {"columns.Unnamed: 4": None}),
         ("list.parquet", "y", {"columns.l": None, "columns.x": "numerical"}),
         ("struct.parquet", "y", {"columns.s": None, "columns.x": "numerical"}),
-        ("types.parquet", "y", {"columns.dec": "numerical", "columns.ts": "date", "columns.nb": "categorical"}),
+        ("types.parquet", "y", {"columns.dec": "numerical", "columns.ts": "date", "columns.nul": "numerical"}),
         ("decimal-ids.parquet", "y", {"columns.order_no": "identifier"}),
         ("mixtarget.jsonl", "y", {"task": "classification", "check_data.columns.y.classes": ["0", "1", "2", "a"]}),
         ("latin1.csv", "y", {"download.encoding": "cp1252", "columns.Ärea": "numerical"}),
@@ -221,7 +222,7 @@ def test_a_long_table_is_looked_at_whole_and_held_in_part(tmp_path, monkeypatch)
             "number": [str(n % 50) if n < 5900 else "5+" for n in late],
             "mark": [str(n % 50) if n < 5990 else "unknown" for n in late],
             "day": [f"{n % 12 + 1:02}/{n % 12 + 1:02}/2024" if n < 5990 else "13/01/2024" for n in late],
-            "y": ["a" if n % 2 else "b" if n < 5998 else "c" for n in late],
+            "y": ["a" if n % 13 % 2 else "b" if n < 5998 else "c" for n in late],
         }
     )
     frame.loc[5999, "v"] = 1e6
@@ -249,6 +250,93 @@ def test_the_command_writes_its_file_whole_or_not_at_all(tmp_path, capsys):
     document = json.loads(capsys.readouterr().out)
     assert document["task"] == "classification" and document["config"] == out.read_text()
     assert [one["kind"] for one in document["columns"]] == ["numerical", "categorical", "numerical", "categorical"]
+
+
+def table_with(rows=600, **columns):
+    """A table of a target y of two values, a number n, honest features of either, and further columns of them."""
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame({"x": random.normal(size=rows), "g": random.choice(["u", "v", "w"], rows)})
+    frame["n"] = np.exp(frame["x"] + random.normal(size=rows))
+    frame["y"] = np.where(frame["x"] + random.normal(size=rows) > 0, "yes", "no")
+    return frame.assign(**columns)
+
+
+@pytest.mark.parametrize(
+    ("target", "leak", "said"),
+    [
+        ("y", lambda t: t["y"].map({"yes": "approved", "no": "refused"}), "it alone gives the target with AUC 1.0000"),
+        (
+            "y",
+            lambda t: np.where(t["y"] == "yes", 100 + t["x"], t["x"]),
+            "it alone gives the target with AUC (0.99|1.00)",
+        ),
+        ("n", lambda t: (t["n"] * 1.21).round(2), "it alone gives the target with R² (0.99|1.00)"),
+        ("n", lambda t: np.log(t["n"]), "it alone gives the target with R² (0.99|1.00)"),
+    ],
+    ids=["text-of-it", "number-of-it", "copy", "logarithm"],
+)
+def test_a_column_that_gives_the_target_away_is_left_out(tmp_path, target, leak, said):
+    found, config = drafted(written(table_with(leak=leak), tmp_path), target)
+    assert "leak" not in config["columns"] and re.search(said, as_yaml(found))
+    assert "g" in config["columns"]
+
+
+def test_parts_that_add_up_to_the_target_are_left_out_together(tmp_path):
+    first, second = np.random.default_rng(2).poisson(40, (2, 600))
+    found, config = drafted(written(table_with(casual=first, registered=second, n=first + second), tmp_path), "n")
+    assert list(config["columns"]) == ["x", "g", "n", "y"]
+    assert "# casual: left out, a suspected leak: casual and registered add up to the target" in as_yaml(found)
+
+
+@pytest.mark.parametrize(
+    ("columns", "target"),
+    [
+        ({"x": range(300), "n": np.arange(300) ** 1.5, "z": [1, 2] * 150}, "n"),
+        ({"x": [1.5, 2.5] * 50, "y": ["a", "b"] * 50}, "y"),
+        ({"x": np.arange(300) % 2 / 2, "y": ["a", "b"] * 150}, "y"),
+    ],
+    ids=["both-grow", "small-table", "the-only-feature"],
+)
+def test_an_honest_column_stays(tmp_path, columns, target):
+    config = drafted(written(columns, tmp_path), target)[1]
+    assert config["columns"]["x"] in ("numerical", "identifier")
+
+
+@pytest.mark.parametrize("name", ["patient", "customerId", "visit_id"])
+def test_rows_of_one_id_stand_in_one_split(tmp_path, name):
+    found, config = drafted(written(table_with(**{name: [1000 + n // 6 for n in range(600)]}), tmp_path))
+    assert config["segregate"] == {"group": name} and config["columns"][name] == "identifier"
+    assert "100 different ones in 600 rows" in as_yaml(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("customers", [n % 50 for n in range(600)]),
+        ("user_age", [n % 50 for n in range(600)]),
+        ("patient", range(600)),
+        ("shop_id", [n % 4 for n in range(600)]),
+    ],
+)
+def test_what_names_nobody_or_does_not_repeat_makes_no_groups(tmp_path, name, values):
+    assert "segregate" not in drafted(written(table_with(**{name: values}), tmp_path))[1]
+
+
+def test_a_table_in_the_order_of_time_is_offered_a_split_by_time_with_what_that_does(tmp_path):
+    days = pd.date_range("2024-01-01", periods=600).strftime("%Y-%m-%d")
+    found, config = drafted(written(table_with(day=days), tmp_path))
+    text = as_yaml(found)
+    assert "segregate" not in config and "#   by_time: day" in text
+    assert "rows are in the order of day; AUC of a quick model: 0." in text
+    shuffled = table_with(day=np.random.default_rng(0).permutation(days))
+    assert "by_time" not in as_yaml(drafted(written(shuffled, tmp_path, "shuffled.csv"))[0])
+
+
+def test_classes_too_rare_for_strata_are_named_and_split_without_them(tmp_path):
+    frame = table_with(y=["a", "b"] * 299 + ["lone", "c"])
+    found, config = drafted(written(frame, tmp_path))
+    assert config["segregate"] == {"stratify": False}
+    assert re.search("# ('lone', 'c'|'c', 'lone'): fewer than 3 rows", as_yaml(found))
 
 
 def test_a_wide_table_is_declared_by_patterns(tmp_path):

@@ -50,10 +50,10 @@ def check_target(series: pd.Series, task: Task) -> Iterator[Check]:
             series,
             "every class has at least two rows, as stratified splits need",
             series.isin(lone).to_numpy(),
-            "error",
+            "warning",  # a stratified split refuses it itself
             f"the smallest class has {smallest} rows",
             f"one row only: {_named(lone)}",
-            "remove such rows, or find more of them",
+            "find more of them, remove them, or set segregate.stratify=false",
         )
 
 

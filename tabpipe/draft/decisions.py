@@ -10,9 +10,11 @@ from components.common.base.errors import Refusal, nearest
 from components.common.config import Reading
 from components.common.storage.progress import in_words
 from tabpipe.draft.kinds import COUNTS_ROWS, decide_kind
+from tabpipe.draft.leaks import leave_out_leaks
 from tabpipe.draft.markers import SYMBOLS
 from tabpipe.draft.profile import Profile
 from tabpipe.draft.source import Source
+from tabpipe.draft.splits import group_column, split_scores, time_column, unstratifiable
 from tabpipe.draft.survey import Survey, survey
 from tabpipe.draft.task import decide_task, refuse_no_target
 from tabpipe.draft.totals import total_up
@@ -44,6 +46,8 @@ class Draft:
     """Rows that equal an earlier one in every column that is kept."""
     segregate: dict[str, Any] = field(default_factory=dict)
     """Settings of the split that differ from the usual ones."""
+    offers: dict[str, Any] = field(default_factory=dict)
+    """Further settings of the split, which the reader may want."""
     notes: dict[str, list[str]] = field(default_factory=dict)
     """Section of the config to what its reader has to know."""
 
@@ -96,6 +100,7 @@ def draft(table: str, target: str | None, reading: Reading | None = None, say: C
     batches = [seen.sample] if seen.whole else (batch for _, batch in source.batches(progress))
     found.equal_rows = total_up(batches, found.kept, target)
     _decide_target(found, target)
+    _decide_split(found)
     return found
 
 
@@ -109,8 +114,11 @@ class NoTarget(Refusal):
 
 
 def _profile(name: str, seen: Survey) -> Profile:
+    import pyarrow.compute as pc
+
     values = seen.sample[name].combine_chunks()
-    return Profile(name, values, seen.numbers, seen.rows, seen.missing[name], seen.distinct[name])
+    distinct = pc.count_distinct(values).as_py() if seen.whole else seen.distinct[name]
+    return Profile(name, values, seen.numbers, seen.rows, seen.missing[name], distinct)
 
 
 def _shared(columns: list[Profile], source: Source) -> dict[str, Any]:
@@ -146,6 +154,12 @@ def _decide_target(found: Draft, target: str) -> None:
             rule=f"{_LEAST_ROWS} rows or more, which are split in three",
             mend="use a larger table",
         )
+    features = [one for one in found.kept if one is not column and one.kind != "identifier"]
+    leave_out_leaks(features, column, found.task)
+    if features and all(one.left_out for one in features):
+        for one in features:
+            one.notes.append(f"it would be {one.left_out}, but there is no other column to learn from")
+            one.left_out = one.why = ""
     _use_row_numbers(found)
     if not found.features:
         reasons = [f"{one.name} ({one.left_out or one.why})" for one in found.columns if one is not column]
@@ -157,6 +171,29 @@ def _decide_target(found: Draft, target: str) -> None:
             rule="at least one column beside the target that is no identifier",
             mend="name another column by --target, or write a config by hand",
         )
+
+
+def _decide_split(found: Draft) -> None:
+    """Split by whom rows belong to, propose to split by time, or do without strata that cannot be."""
+    assert found.task is not None
+    target, notes = found.column(found.target), found.notes.setdefault("segregate", [])
+    if (group := group_column(found.kept, found.target)) and [one for one in found.features if one is not group]:
+        found.segregate["group"] = group.name
+        group.kind = "identifier"
+        group.why = f"{group.distinct:,} different ones in {found.rows:,} rows: rows of one stand in one split"
+        notes.append(f"equal values of {group.name} never stand in two splits, or the test would be too easy")
+    elif found.task == "classification" and (why := unstratifiable(target)):
+        found.segregate["stratify"] = False
+        notes.append(why)
+    if time := time_column(found.kept, found.target):
+        found.offers["by_time"] = time.name
+        words = f"rows are in the order of {time.name}"
+        if scores := split_scores(found.features, target, found.task, time):
+            called = "AUC" if found.task == "classification" else "R²"
+            words += (
+                f"; {called} of a quick model: {scores[0]:.3f} on rows drawn at random, {scores[1]:.3f} on the latest"
+            )
+        notes.append(f"{words}. If later rows are to be predicted, split by_time")
 
 
 def _use_row_numbers(found: Draft) -> None:

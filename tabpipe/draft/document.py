@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import shorten
@@ -37,7 +38,7 @@ def as_yaml(found: Draft) -> str:
         *_download(found),
         *_preprocess(found),
         *_check_data(found, wide),
-        *_section("segregate", found.segregate, found.notes.get("segregate", ())),
+        *_section("segregate", found.segregate, found.notes.get("segregate", ()), found.offers),
         "train:",
         "  model: random_forest",
         "  n_estimators: 100",
@@ -148,11 +149,13 @@ def _rounded(value: float, to: Any) -> str:
     return f"{found:.0f}" if digits <= 0 and abs(found) < 1e15 else text_of(float(f"{found:.12g}"))
 
 
-def _section(name: str, values: dict[str, Any], notes: Any) -> list[str]:
-    lines = [f"  # {_plain(note)}" for note in notes]
-    if not values:
-        return [f"# {name}:", *(f"#{line}" for line in lines)] * bool(lines)
-    return [f"{name}:", *lines, *(f"  {key}: {_flow(value)}" for key, value in values.items())]
+def _section(name: str, values: dict[str, Any], notes: Iterable[str], offers: Mapping[str, Any] = {}) -> list[str]:
+    """A section; commented out where it sets nothing by itself."""
+    offered = [f"# {key}: {_flow(value)}" for key, value in offers.items()]
+    lines = [*(f"# {_plain(note)}" for note in notes), *(f"{key}: {_flow(value)}" for key, value in values.items())]
+    if values or not (lines or offered):
+        return [f"{name}:", *(f"  {line}" for line in [*lines, *offered])] * bool(values)
+    return [*lines, f"# {name}:", *(f"#   {line.removeprefix('# ')}" for line in offered)]
 
 
 def _comment(text: str) -> str:

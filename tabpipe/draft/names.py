@@ -42,3 +42,9 @@ def is_index(name: str) -> bool:
 def is_code(name: str) -> bool:
     """Whether numbers of this name are those of categories."""
     return bool(_NAMES["code"] & set(words(name)[-1:]))
+
+
+def is_of_somebody(name: str) -> bool:
+    """Whether it is the name of a column that says who: patient, customerId, but not customer_age or customers."""
+    found = words(name)
+    return bool(_NAMES["somebody"] & set(found if is_id(name) else found[-1:])) and not has(name, "count")

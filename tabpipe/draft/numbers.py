@@ -15,8 +15,8 @@ from tabpipe.draft.names import WORDS
 _CURRENCIES = frozenset(WORDS["numbers"]["currencies"])
 _LEAST_OF_UNIT = 10
 """So many different numbers have one unit behind them, or it is the name of a category ("36 months")."""
-_MOST_WORDS = 2
-"""Most different words between numbers that are taken as spellings of a missing value."""
+_MOST_WORDS, _RARE = 2, 0.05
+"""Most different words between numbers that are taken as spellings of a missing value, and their share."""
 _CODE = re.compile(r"[+-]?0[0-9]+")
 _AFTER_COMMA = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+")
 _BY_POINTS = re.compile(r"(?<![0-9])[1-9][0-9]{0,2}(\.[0-9]{3})+(?![0-9.,])")
@@ -105,7 +105,8 @@ def _fitting(texts: list[str], counts: Mapping[str, int], way: dict[str, Any]) -
     if len(faults) == len(texts):
         return None
     words = [texts[at] for at in faults]
-    few = len(words) <= _MOST_WORDS and len(texts) - len(words) >= 10 * len(words)
+    rare = sum(counts[word] for word in words) <= _RARE * sum(counts.values())
+    few = rare and len(words) <= _MOST_WORDS and len(texts) - len(words) >= 10 * len(words)
     if words and not (few and not any(character.isdigit() for word in words for character in word)):
         return None
     return Written(dict(way), [text for text in counts if is_marker(text)] + words)

@@ -66,6 +66,13 @@ class Profile:
         return unique and self.distinct >= 0.93 * self.given
 
     @property
+    def whole(self) -> bool:
+        """Whether its numbers are whole ones."""
+        import pyarrow as pa
+
+        return pa.types.is_integer(self.of_its_kind().type)
+
+    @property
     def texts_at_hand(self) -> int:
         """Different values of the sample."""
         return len(self.counts)
