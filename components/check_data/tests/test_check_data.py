@@ -179,11 +179,6 @@ BAD = {
         SECTION,
         ["column 'label', target varies", "only plum", "at least two different values"],
     ),
-    "a class with one row": (
-        lambda t: t.assign(label=np.where(t.index == 6, "melon", "plum")),
-        SECTION,
-        ["column 'label', class sizes", "one row only: 'melon'", "melon in row 6"],
-    ),
     "a doubled identifier": (
         put("id", [10, 20], 0),
         SECTION,
@@ -215,6 +210,13 @@ def test_bad_data_is_refused_by_column_rule_and_value(run, tmp_path, change, rul
     assert not (tmp_path / "out" / "accepted").exists()
     assert counts["failed"] >= 1 and f"{counts['failed']} of {counts['checks']} checks failed" in message
     assert "Not accepted" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_class_with_one_row_is_told_and_left_to_the_split(run):
+    checks = run(fruit().assign(label=np.where(np.arange(120) == 6, "melon", "plum")))
+    (sizes,) = [check for check in checks if check.name == "class sizes"]
+    assert (sizes.outcome, sizes.severity) == ("failed", "warning")
+    assert "one row only: 'melon'" in sizes.observed and "segregate.stratify=false" in sizes.mend
 
 
 def test_a_good_table_is_handed_on_byte_for_byte(run, tmp_path):
