@@ -7,7 +7,7 @@ import pytest
 from components.common.artifacts import open_store
 from components.common.artifacts.objects import key_of
 from components.common.base.errors import Refusal
-from components.common.registry import challenge, mark, model_name, promote, rollback, rolled_back, standing
+from components.common.registry import challenge, given_up, mark, model_name, promote, retire, rollback, standing
 from tests.artifact_stores import (
     any_real_url,
     any_url,
@@ -61,14 +61,29 @@ def test_rollbacks_go_back_one_champion_at_a_time(store):
     _champions(store, "v0", "v1", "v2")
     now = rollback(store, standing(store, "music"))
     assert _refs(now) == ["v1", "v0", None]
-    assert rolled_back(store, "music", store.resolve(f"{NAME}:v2")).who
+    assert given_up(store, "music", store.resolve(f"{NAME}:v2")).who
     now = rollback(store, now)
     assert _refs(now) == ["v0", None, None]
     with pytest.raises(Refusal, match="no former champion"):
         rollback(store, now)
     _champions(store, "v2")
-    assert rolled_back(store, "music", store.resolve(f"{NAME}:v2")) is None, "it was promoted again"
+    assert given_up(store, "music", store.resolve(f"{NAME}:v2")) is None, "it was promoted again"
     assert _refs(standing(store, "music")) == ["v2", "v0", None]
+
+
+def test_a_retired_champion_leaves_no_champion_and_does_not_come_back_by_itself(store):
+    before = _champions(store, "v0", "v1")
+    now = retire(store, before, who="ana", why={"text": "it knew the test rows"})
+    assert _refs(now) == [None, None, None] and store.aliases(NAME) == {"latest": 2}
+    move = store.history(NAME, "champion")[-1]
+    assert (move.before, move.after, move.who, move.why["text"]) == (1, None, "ana", "it knew the test rows")
+    assert given_up(store, "music", store.resolve(f"{NAME}:v1")) == move
+    assert mark(store, now) != mark(store, standing(store, "rock")), "it is not as if there had never been one"
+    with pytest.raises(Refusal, match="there is no champion"):
+        retire(store, now)
+    assert _refs(_champions(store, "v2")) == ["v2", None, None]
+    with pytest.raises(Refusal, match="champion points to v2 by now"):
+        retire(store, before)
 
 
 def test_of_two_who_decided_by_the_same_champion_one_wins_and_the_other_is_told(store):
@@ -258,6 +273,8 @@ def test_people_promote_list_and_roll_back_by_command(models):
         pytest.param(["promote", "music", "v1", "--expect", "v0"], "the champion is none, not v0", id="not expected"),
         pytest.param(["promote", "music", "../v1"], "..", id="a path"),
         pytest.param(["rollback", "music"], "there is no champion", id="nothing to roll back"),
+        pytest.param(["retire", "music", "--because", "old"], "there is no champion", id="nothing to retire"),
+        pytest.param(["retire", "music", "--because", " "], "without a reason", id="no reason"),
     ],
 )
 def test_commands_that_cannot_be_done_say_why(models, arguments, said):

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -170,6 +171,48 @@ def test_rows_that_the_champion_was_trained_on_are_no_test_of_it(tmp_path):
     dealt_anew = project.run("segregate.seed=7")
     assert dealt_anew["promotion"]["decision"] == "wait", dealt_anew["promotion"]
     assert "test rows are untouched by the champion" in Path(dealt_anew["reports"]["promote"]).read_text()
+
+
+def test_a_model_of_another_source_waits_for_a_person_unless_the_config_lets_it_follow(tmp_path):
+    from sklearn.datasets import load_iris
+
+    project, own = Project(tmp_path, "iris"), tmp_path / "own.csv"
+    project.run("train.C=0.001")
+    table = load_iris(as_frame=True)
+    names = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+    table.data.set_axis(names, axis=1).assign(species=table.target_names[table.target]).to_csv(own, index=False)
+    waits = project.decided("--source", str(own))
+    assert waits["decision"] == "wait", waits
+    assert f"trained on {own}, the champion on sample://iris" in waits["reason"]
+    assert waits["reason"].endswith("To promote it: tabpipe models promote iris v1")
+    follows = project.decided("--source", str(own), f"promote.sources=['sample://iris','{own}']")
+    assert follows["decision"] == "promote", follows
+
+
+def test_a_champion_of_a_leaking_split_is_retired_and_an_honest_model_becomes_the_first(tmp_path):
+    random = np.random.default_rng(0)
+    hosts = pd.DataFrame({"host": np.repeat(np.arange(40), 5), "x": random.normal(size=200)})
+    hosts["habit"] = random.normal(size=40)[hosts["host"]]  # what the rows of a host share, so a shuffle leaks it
+    hosts["price"] = hosts["x"] + 3 * hosts["habit"] ** 2
+    hosts.to_csv(tmp_path / "hosts.csv", index=False)
+    config = tmp_path / "rooms.yaml"
+    config.write_text(
+        "target: price\ncolumns: {host: identifier, x: numerical, habit: numerical, price: numerical}\n"
+        f"download: {{source: {tmp_path / 'hosts.csv'}}}\ntrain: {{model: random_forest, n_estimators: 20}}\n"
+    )
+    project = Project(tmp_path / "home", str(config))
+    assert project.decided()["decision"] == "promote"
+    honest = project.decided("segregate.group=host")
+    assert honest["decision"] == "wait" and "test rows are untouched by the champion" in honest["reason"], honest
+    assert "now it is by groups of host" in honest["reason"]
+    env = {"TABPIPE_HOME": str(tmp_path / "home")}
+    done = command_line("models", "retire", "rooms", "--because", "hosts leaked", env=env, timeout=120)
+    assert "go on answering with v0" in done.stdout, done.stdout + done.stderr
+    assert project.decided("segregate.group=host") == {"decision": "promote", "reason": "v1 is the champion"}
+    project.use_case = "rooms"
+    assert project.history() == [("promote", None, "v0"), ("retire", "v0", None), ("promote", None, "v1")]
+    project.use_case = str(config)
+    assert "kept the rows of each host together" in project.decided()["reason"], "and a person gave it up"
 
 
 def test_a_store_that_is_away_ends_the_run_before_anything_is_decided(tmp_path):

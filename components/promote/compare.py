@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,7 @@ from components.common.metrics.bootstrap import interval
 from components.common.metrics.scores import Scores, scored
 from components.common.metrics.slices import refuse_unknown_slices
 from components.common.metrics.targets import target_values
-from components.promote.leakage import untouched_rows
+from components.promote.leakage import SplitChange, untouched_rows
 from components.promote.saved_models import SavedModel, latencies, open_candidate, open_champion
 from components.promote.slice_pairs import SlicePair, slice_pairs
 
@@ -68,6 +68,8 @@ class Comparison:
     """That the interval comes of."""
     slices: list[SlicePair]
     """The worst first."""
+    split: SplitChange = field(default_factory=SplitChange)
+    """How the rows were dealt when the champion was trained, and now."""
 
 
 def compare(
@@ -76,6 +78,7 @@ def compare(
     champion_path: str | os.PathLike[str] | None,
     test: pd.DataFrame,
     seen: Sequence[pd.DataFrame] | None,
+    split: SplitChange | None = None,
 ) -> Comparison:
     """Scores both models and works out what differs.
 
@@ -85,11 +88,13 @@ def compare(
         champion_path: The folder of the champion; None where there is none yet.
         test: The test split of the candidate's table.
         seen: The tables that the champion was trained and tuned on; None where they are not known.
+        split: How the rows were dealt when the champion was trained, and now, as far as it is known.
 
     Raises:
         Refusal: The candidate cannot be asked, a slice column is absent, or the target is not fit to score. A champion
             that cannot be asked is no such fault; `unfit` says why.
     """
+    split = split or SplitChange()
     refuse_unknown_slices(section.slices, test, _TEST)
     candidate = open_candidate(section, candidate_path, test)
     target_values(test, section.target, section.task, _TEST)  # all rows, those left out too, must be fit
@@ -100,7 +105,7 @@ def compare(
     rows = test
     left_out: int | None = 0
     if champion is not None:
-        rows, left_out, unfit = _untouched(test, seen)
+        rows, left_out, unfit = _untouched(test, seen, split)
         champion = None if unfit else champion
     truth = target_values(rows, section.target, section.task, _TEST)
     try:
@@ -115,20 +120,25 @@ def compare(
             unfit = f"it cannot answer these rows: {error}"
     times = latencies([candidate] if champion is None or former is None else [candidate, champion], rows)
     mine = _judged(candidate, truth, found, times[0])
-    alone = Comparison(len(rows), left_out, mine, None, unfit, signature, None, None, 0, [])
+    alone = Comparison(len(rows), left_out, mine, None, unfit, signature, None, None, 0, [], split)
     if champion is None or former is None:
         return alone
     return _against(section, rows, truth, alone, _judged(champion, truth, former, times[1]))
 
 
-def _untouched(test: pd.DataFrame, seen: Sequence[pd.DataFrame] | None) -> tuple[pd.DataFrame, int | None, str]:
+def _untouched(
+    test: pd.DataFrame, seen: Sequence[pd.DataFrame] | None, split: SplitChange
+) -> tuple[pd.DataFrame, int | None, str]:
     """The rows to score both on, how many were left out, and why too few remain; then all rows, for the candidate."""
+    if split.mixed:
+        return test, 0, split.mixed
     if seen is None:
         return test, None, ""
-    fresh = untouched_rows(test, seen)
+    fresh = untouched_rows(test, seen, split.now)
     left = int(fresh.sum())
     if left < len(test) and (left < _FEWEST_ROWS or left < _LEAST_SHARE * len(test)):
-        return test, 0, f"only {left:,} of {len(test):,} test rows are untouched by the champion"
+        because = f" (its split was {split.before}; now it is {split.now})" if split.differs else ""
+        return test, 0, f"only {left:,} of {len(test):,} test rows are untouched by the champion{because}"
     return test[fresh], len(test) - left, ""
 
 

@@ -48,6 +48,7 @@ def promote(
                 "run": os.environ.get("TABPIPE_RUN") or os.environ.get("TABPIPE_KFP_RUN_ID", ""),
                 "commit": os.environ.get("TABPIPE_COMMIT", ""),
             },
+            on_cluster="TABPIPE_RUN" not in os.environ,
             progress=progress,
         )
         record.made("report", report)

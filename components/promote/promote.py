@@ -12,11 +12,14 @@ from components.common.artifacts import Store, Version, open_store
 from components.common.artifacts.naming import artifact_name
 from components.common.base.errors import Refusal
 from components.common.config import PromoteArgument, accept
-from components.common.registry import Standing, challenge, model_name, rolled_back, standing
+from components.common.config.segregate import SplitRule
+from components.common.registry import Standing, challenge, given_up, model_name, standing
 from components.common.registry import promote as make_champion
 from components.common.tables.parquet import read_table
 from components.common.tracking.publish import worth_keeping
 from components.promote.compare import Comparison, compare
+from components.promote.leakage import SplitChange
+from components.promote.origin import other_source
 from components.promote.verdict import Reason, Verdict, decide
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ def promote_file(
     report_path: str,
     *,
     made_by: Mapping[str, str],
+    on_cluster: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Promotion:
     """Compares a candidate with the champion, moves the champion if it is better, and writes the report.
@@ -59,6 +63,7 @@ def promote_file(
         test_path: The test split.
         report_path: The HTML page to write.
         made_by: Of run and commit what is known.
+        on_cluster: Whether the store is a cluster's, so that commands name it.
         progress: Is told what is done at the moment.
 
     Raises:
@@ -99,10 +104,9 @@ def promote_file(
         **({"run": known["run"]} if "run" in known else {}),
         **({"note": "; ".join(notes)} if notes else {}),
     }
-    write_report(report_path, argument, comparison, verdict, told)
-    return Promotion(
-        argument.use_case, verdict.decision, _sentence(verdict, before, candidate), _metrics(comparison, verdict)
-    )
+    reason = _sentence(verdict, before, candidate, " --cluster" if on_cluster else "")
+    write_report(report_path, argument, comparison, verdict, told, reason)
+    return Promotion(argument.use_case, verdict.decision, reason, _metrics(comparison, verdict))
 
 
 def _judge(
@@ -125,9 +129,24 @@ def _judge(
         with tempfile.TemporaryDirectory() as scratch:
             rival = store.get(champion.ref, Path(scratch) / "champion")
             seen = _seen(store, section.use_case, champion, candidate, Path(scratch))
-            comparison = compare(section, path, rival, table, seen)
-    given_up = rolled_back(store, section.use_case, candidate)
-    return comparison, decide(section, comparison, rolled_back=given_up is not None)
+            split = SplitChange(_rule(champion), _rule(candidate))
+            comparison = compare(section, path, rival, table, seen, split)
+    sources = None if champion is None else _other_sources(section, candidate, champion)
+    taken_back = given_up(store, section.use_case, candidate) is not None
+    return comparison, decide(section, comparison, given_up=taken_back, sources=sources)
+
+
+def _other_sources(section: PromoteArgument, candidate: Version, champion: Version) -> tuple[str, str] | None:
+    mine, theirs = (str(one.metadata.get("origin") or "") for one in (candidate, champion))
+    return (mine, theirs) if other_source(mine, theirs, section.sources) else None
+
+
+def _rule(version: Version) -> SplitRule | None:
+    """How the table that a model was trained on was split; None where it is not on record, or not understood."""
+    try:
+        return SplitRule.model_validate_json(str(version.metadata.get("split") or ""))
+    except ValueError:
+        return None
 
 
 def _seen(
@@ -175,12 +194,15 @@ def _act(
         challenge(store, section.use_case, candidate.ref, who=who, why=why)
 
 
-def _sentence(verdict: Verdict, before: Standing, candidate: Version) -> str:
-    version = f"v{candidate.number}"
+def _sentence(verdict: Verdict, before: Standing, candidate: Version, cluster: str) -> str:
+    """What came of a candidate and why, with the command where a person decides."""
+    version, use_case = f"v{candidate.number}", before.use_case
     if verdict.decision == "promote":
         return f"{version} is the champion" + (f", was v{before.champion.number}" if before.champion else "")
     if verdict.decision == "wait":
-        return f"{version} is the challenger and waits for a person"
+        why = "; ".join(reason.text for reason in verdict.reasons if reason.open)
+        command = f"tabpipe models promote {use_case} {version}{cluster}"
+        return f"{version} is the challenger and waits for a person: {why}. To promote it: {command}"
     if before.champion is not None and before.champion.number == candidate.number:
         return f"{version} is the champion already"
     unmet = next((reason.text for reason in verdict.reasons if not reason.met), "")

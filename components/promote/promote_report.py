@@ -25,6 +25,7 @@ def write_report(
     comparison: Comparison,
     verdict: Verdict,
     told: Mapping[str, str],
+    reason: str,
 ) -> None:
     """Writes the page.
 
@@ -34,6 +35,7 @@ def write_report(
         comparison: What was found.
         verdict: What came of it.
         told: Name to text, a line under the title: candidate, champion, run and the like.
+        reason: What came of it in a sentence, with the command where a person decides.
     """
     both = comparison.champion is not None
     line = " · ".join(f"{name} {text}" for name, text in told.items())
@@ -42,7 +44,7 @@ def write_report(
         html.page(
             f"Promotion: {section.use_case}",
             line or "The candidate and the champion on rows that neither was trained on",
-            _banner(comparison, verdict),
+            _banner(comparison, verdict, reason),
             _cards(section, comparison),
             _reasons(verdict),
             _scores(section, comparison),
@@ -54,14 +56,14 @@ def write_report(
     )
 
 
-def _banner(comparison: Comparison, verdict: Verdict) -> Any:
+def _banner(comparison: Comparison, verdict: Verdict, reason: str) -> Any:
     unmet = [reason for reason in verdict.reasons if not reason.met and not reason.open]
     challenged = comparison.champion is not None or comparison.unfit
     if verdict.decision == "promote":
         place = "The candidate is better: it takes the champion's place"
         return html.verdict("passed", f"{place}." if challenged else "The candidate is the first champion.")
     if verdict.decision == "wait":
-        return html.verdict("warning", "Nothing speaks against the candidate, but a person decides: it waits.")
+        return html.verdict("warning", reason)
     if not unmet:
         return html.verdict("passed", "Nothing to decide: things stay as they are.")
     stays = "The champion stays" if challenged else "Not promoted: there is still no champion"

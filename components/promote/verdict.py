@@ -35,18 +35,23 @@ class Verdict:
     reasons: list[Reason]
 
 
-def decide(section: PromoteArgument, comparison: Comparison, *, rolled_back: bool = False) -> Verdict:
+def decide(
+    section: PromoteArgument, comparison: Comparison, *, given_up: bool = False, sources: tuple[str, str] | None = None
+) -> Verdict:
     """Holds a comparison against what the config asks.
 
     Args:
         section: The margin, the thresholds, the guards and the gate.
         comparison: What was found.
-        rolled_back: Whether a person has taken this very model back before.
+        given_up: Whether a person has rolled back or retired this very model before.
+        sources: The candidate's source and the champion's, where that is another one.
     """
     reasons = []
-    if rolled_back:
+    if given_up:
         reasons.append(Reason("A person took this very model back; only a person promotes it again", False))
     if comparison.champion is not None:
+        if comparison.split.differs:
+            reasons.append(_other_split(comparison))
         reasons += _better(section, comparison)
     elif not comparison.unfit:
         reasons.append(Reason("There is no champion yet: a first model needs only to be good enough by itself", True))
@@ -56,6 +61,9 @@ def decide(section: PromoteArgument, comparison: Comparison, *, rolled_back: boo
         reasons.append(Reason(f"The champion cannot be compared with: {comparison.unfit}", False, open=True))
     if comparison.signature:
         reasons.append(Reason(f"The signature differs: {'; '.join(comparison.signature)}", False, open=True))
+    if sources is not None:
+        text = "It was trained on {}, the champion on {}: the config's promote.sources names those that may follow"
+        reasons.append(Reason(text.format(*sources), False, open=True))
     if section.gate == "manual":
         reasons.append(Reason("The gate is manual: a person promotes", False, open=True))
     if any(not reason.met and not reason.open for reason in reasons):
@@ -95,6 +103,14 @@ def _better(section: PromoteArgument, comparison: Comparison) -> list[Reason]:
                 Reason(f"{text}; its lower end must be above {written(section.margin)}", low > section.margin)
             )
     return reasons
+
+
+def _other_split(comparison: Comparison) -> Reason:
+    rows, split = comparison.rows, comparison.split
+    known = "what the champion was trained on is not known, so it may look too good"
+    if comparison.left_out is not None:
+        known = f"compared on the {rows:,} test rows that neither can have known, {comparison.left_out:,} left out"
+    return Reason(f"The split was {split.before} for the champion and is {split.now}: {known}", True)
 
 
 def _thresholds(section: PromoteArgument, comparison: Comparison) -> list[Reason]:

@@ -15,7 +15,7 @@ def add(commands: Any) -> None:
     """Adds the commands to the command line."""
     parser = commands.add_parser(
         "models",
-        help="which model is the champion, its history, promotion, rollback",
+        help="which model is the champion, its history, promotion, rollback, retirement",
         description="The champion of each use case: the model that is served. Pipelines promote; so do people here.",
         epilog="example: tabpipe models history music_genres",
     )
@@ -34,15 +34,26 @@ def add(commands: Any) -> None:
     )
     promoted.add_argument("--as", dest="alias", choices=("champion", "challenger"), default="champion")
     promoted.add_argument("--expect", metavar="vN", help="only if this one is the champion now; none: if there is none")
-    promoted.add_argument("--why", default="", metavar="TEXT", help="is kept in the history")
+    _why(promoted)
 
     rollback = _command(inner, "rollback", "bring the former champion back, at once", "rollback music_genres")
     rollback.add_argument("model", metavar="MODEL", help=_MODEL)
-    rollback.add_argument("--why", default="", metavar="TEXT", help="is kept in the history")
+    _why(rollback)
+
+    words = "take the champion away, so that the next good model is a first one"
+    retired = _command(inner, "retire", words, 'retire iris --because "…"')
+    retired.add_argument("model", metavar="MODEL", help=_MODEL)
+    _why(retired, required=True)
 
     sync = _command(inner, "sync", "let MLflow's registry follow the history", "sync music_genres")
     sync.add_argument("model", metavar="MODEL", help=_MODEL)
     sync.add_argument("--force", action="store_true", help="also where the champion was moved in MLflow by hand")
+
+
+def _why(parser: argparse.ArgumentParser, required: bool = False) -> None:
+    parser.add_argument(
+        "--why", "--because", required=required, default="", metavar="TEXT", help="is kept in the history"
+    )
 
 
 def _command(inner: Any, name: str, text: str, example: str) -> argparse.ArgumentParser:

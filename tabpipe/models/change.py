@@ -1,13 +1,14 @@
-"""What `models promote`, `rollback` and `sync` do: the move on record first, then MLflow's registry."""
+"""What `models promote`, `rollback`, `retire` and `sync` do: the move on record first, then MLflow's registry."""
 
 from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 
 from components.common.artifacts import Store, Version, open_store
 from components.common.base.errors import Refusal
-from components.common.registry import Standing, challenge, model_name, promote, rollback, standing
+from components.common.registry import Standing, challenge, model_name, promote, retire, rollback, standing
 from components.common.registry.model_ref import refuse_unknown
 from tabpipe.console import document, say
 from tabpipe.tracking.mlflow_store import cause_of, ensure_store
@@ -43,6 +44,21 @@ def rollback_command(options: argparse.Namespace) -> int:
     return _told(store, options, before, now)
 
 
+def retire_command(options: argparse.Namespace) -> int:
+    """Takes the champion away."""
+    store, before = _opened(options)
+    if not options.why.strip():
+        rule = "a sentence that the history keeps"
+        raise Refusal("a champion is not retired without a reason", where="--because", rule=rule)
+    now = retire(store, before, why={"text": options.why})
+    assert before.champion is not None  # else `retire` has refused
+    words = [
+        f"servers that follow the champion go on answering with v{before.champion.number} until there is another one",
+        f"the next model that is good enough by itself becomes the first champion: tabpipe run {options.model}",
+    ]
+    return _told(store, options, before, now, more=words)
+
+
 def sync_command(options: argparse.Namespace) -> int:
     """Lets MLflow follow."""
     store, before = _opened(options)
@@ -67,7 +83,15 @@ def _version(store: Store, before: Standing, text: str) -> Version:
     return store.resolve(text if text.startswith(f"{name}:") else f"{name}:{text}")
 
 
-def _told(store: Store, options: argparse.Namespace, before: Standing, now: Standing, *, force: bool = False) -> int:
+def _told(
+    store: Store,
+    options: argparse.Namespace,
+    before: Standing,
+    now: Standing,
+    *,
+    force: bool = False,
+    more: Sequence[str] = (),
+) -> int:
     """Brings MLflow to it, and says what is; exit code 1 where MLflow could not be written."""
     words, failed = _mlflow(store, options.model, force)
     shown = {alias: one.ref if one else None for alias, one in now.aliases.items()}
@@ -80,7 +104,7 @@ def _told(store: Store, options: argparse.Namespace, before: Standing, now: Stan
             for alias, ref in shown.items()
             if ref or alias == "champion"
         ]
-        say([f"  {options.model}", *lines, *(f"  {word}" for word in words)])
+        say([f"  {options.model}", *lines, *(f"  {word}" for word in [*more, *words])])
     return 1 if failed else 0
 
 

@@ -24,6 +24,8 @@ def tell(run: UnderWay, summary: dict[str, Any], previous: Callable[[], dict[str
     if summary["state"] == "succeeded":
         table = metrics_table(summary["metrics"], previous(), run.checksum)
         say("\n".join(["", *table, ""]) if table else "")
+        if (promotion := summary.get("promotion")) and promotion["decision"] != "promote":
+            say(f"  promote  {promotion['reason']}")
         if summary["model"]:
             say(f"  model    {shorter(summary['model'])}")
         for path in summary["reports"].values():

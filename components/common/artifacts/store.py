@@ -126,8 +126,16 @@ class Store:
             return self.alias(name, alias, wanted.ref, who, expected=expected, why=why)  # Says so, unless it is back.
         return wanted
 
-    def unalias(self, name: str, alias: str, who: str = "", *, expected: str | None = None) -> None:
-        """Takes an alias away; its history stays.
+    def unalias(
+        self,
+        name: str,
+        alias: str,
+        who: str = "",
+        *,
+        expected: str | None = None,
+        why: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Takes an alias away; its history stays, with this move and its reason.
 
         Raises:
             Refusal: There is no such alias, or it points to another version than expected.
@@ -135,7 +143,7 @@ class Store:
         check_alias(alias)
         if alias not in self.aliases(name):
             raise unknown(self.place, self.records, Ref(name, alias))
-        aliases.move(self.place, name, alias, None, who or user(), expected, {})
+        aliases.move(self.place, name, alias, None, who or user(), expected, dict(why or {}))
 
     # --- reading
 

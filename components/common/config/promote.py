@@ -58,6 +58,9 @@ class Promote(Section):
     """What a candidate must not do."""
     gate: Literal["auto", "manual"] = "auto"
     """manual: a candidate that would be promoted becomes the challenger, and a person promotes it."""
+    sources: list[str] = Field(default_factory=list)
+    """Addresses, or patterns of them (`*`, `?`), of which a model may follow a champion of another one. A model of any
+    other source than the champion's waits for a person; addresses that differ in dates alone are one source."""
     seed: int = 42
     """Of the bootstrap."""
 

@@ -10,11 +10,12 @@ from components.common.registry.champion import (
     PREVIOUS,
     Standing,
     challenge,
+    given_up,
     mark,
     model_name,
     promote,
+    retire,
     rollback,
-    rolled_back,
     standing,
 )
 
@@ -24,10 +25,11 @@ __all__ = [
     "PREVIOUS",
     "Standing",
     "challenge",
+    "given_up",
     "mark",
     "model_name",
     "promote",
+    "retire",
     "rollback",
-    "rolled_back",
     "standing",
 ]

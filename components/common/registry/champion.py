@@ -12,8 +12,8 @@ from components.common.artifacts.naming import artifact_name
 from components.common.base.errors import Refusal
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-ROLLBACK = "rollback"
-"""What a move's reason calls a step back; all other moves are promotions."""
+ROLLBACK, RETIRE = "rollback", "retire"
+"""What a move's reason calls a step back, and taking a champion away; all other moves are promotions."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ def standing(store: Store, use_case: str) -> Standing:
 
 def mark(store: Store, now: Standing) -> str:
     """What stands for a standing in the keys of caches: a verdict holds while the champion is unmoved."""
-    if now.champion is None:
-        return f"no champion in {store.place.shown}"
+    if now.champion is None:  # retired, it is not as if there had never been one
+        return f"no champion{f', move {now.moves},' if now.moves else ''} in {store.place.shown}"
     return f"{now.champion.ref} {now.champion.digest[:16]}, move {now.moves}, in {store.place.shown}"
 
 
@@ -118,6 +118,22 @@ def rollback(store: Store, before: Standing, *, who: str = "", why: Mapping[str,
     return settle(store, before.use_case, who)
 
 
+def retire(store: Store, before: Standing, *, who: str = "", why: Mapping[str, Any] | None = None) -> Standing:
+    """Takes the champion's alias away; the next model that is good enough by itself becomes the first champion.
+
+    Raises:
+        Refusal: There is no champion, or somebody has moved it meanwhile.
+    """
+    name = model_name(before.use_case)
+    if before.champion is None:
+        raise Refusal(
+            "there is no champion", where=f"{name}:{CHAMPION}", mend=f"tabpipe models history {before.use_case}"
+        )
+    expected = f"v{before.champion.number}"
+    store.unalias(name, CHAMPION, who, expected=expected, why={"action": RETIRE, **(why or {})})
+    return settle(store, before.use_case, who)
+
+
 def challenge(
     store: Store, use_case: str, ref: str, *, who: str = "", why: Mapping[str, Any] | None = None
 ) -> Standing:
@@ -145,11 +161,11 @@ def settle(store: Store, use_case: str, who: str = "") -> Standing:
     return now
 
 
-def rolled_back(store: Store, use_case: str, version: Version) -> Move | None:
-    """The move by which a person gave up this very model, if it was not promoted again since."""
+def given_up(store: Store, use_case: str, version: Version) -> Move | None:
+    """The move by which a person rolled back or retired this very model, if it was not promoted again since."""
     found = None
     for move in store.history(model_name(use_case), CHAMPION):
-        if move.why.get("action") == ROLLBACK and move.before == version.number:
+        if move.why.get("action") in (ROLLBACK, RETIRE) and move.before == version.number:
             found = move
         elif move.after == version.number:
             found = None

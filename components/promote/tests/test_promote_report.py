@@ -17,7 +17,8 @@ def shown(tmp_path):
     """Writes a report; returns its text without markup."""
 
     def show(section, comparison, told=TOLD):
-        write_report(tmp_path / "report", section, comparison, decide(section, comparison), told)
+        verdict = decide(section, comparison)
+        write_report(tmp_path / "report", section, comparison, verdict, told, f"v3: {verdict.decision}")
         page = (tmp_path / "report").read_text()
         return re.sub(r"\s+", " ", html.unescape(re.sub(r"<(style|script)>.*?</\1>|<[^>]+>", " ", page, flags=re.S)))
 
@@ -69,7 +70,7 @@ def test_the_report_of_a_champion_that_cannot_be_asked(section, saved, test_rows
     asked = section()
     text = shown(asked, compare(asked, saved(), saved("regression"), test_rows, []))
     for part in (
-        "a person decides: it waits",
+        "v3: wait",
         "it is a regressor",
         "class hut is new",
         "answers are string, were double",
@@ -81,7 +82,7 @@ def test_names_from_the_data_are_shown_and_not_run(section, saved, test_rows, tm
     asked = section(metric="accuracy", min_slice_rows=1)
     test = test_rows.assign(place="<script>alert(1)</script>")
     found = compare(asked, saved(), saved(depth=1), test, [])
-    write_report(tmp_path / "r", asked, found, decide(asked, found), {"run": "<b>"})
+    write_report(tmp_path / "r", asked, found, decide(asked, found), {"run": "<b>"}, "")
     page = (tmp_path / "r").read_text()
     assert "&lt;script&gt;alert" in page and "<script>alert" not in page and "<b>" not in page.split("</header>")[0]
 
@@ -94,7 +95,7 @@ def test_two_reports_of_one_comparison_are_equal(section, saved, test_rows, tmp_
         still = replace(
             found, candidate=replace(found.candidate, latency_ms=1), champion=replace(found.champion, latency_ms=1)
         )
-        write_report(tmp_path / name, asked, still, decide(asked, still), TOLD)
+        write_report(tmp_path / name, asked, still, decide(asked, still), TOLD, "")
         pages.append((tmp_path / name).read_bytes())
     assert pages[0] == pages[1]
 

@@ -3,9 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from components.common.config.segregate import SplitRule
 from components.common.inference.sklearn_predict import Answers
 from components.common.metrics.scores import Scores
 from components.promote.compare import Comparison, Judged
+from components.promote.leakage import SplitChange
 from components.promote.slice_pairs import SlicePair
 from components.promote.verdict import decide
 
@@ -151,8 +153,23 @@ def test_a_person_decides_where_the_numbers_do_not_settle_it(section, given, cha
 
 
 def test_a_model_that_a_person_took_back_does_not_come_back_by_itself(section):
-    verdict = decide(section(), compared(), rolled_back=True)
+    verdict = decide(section(), compared(), given_up=True)
     assert verdict.decision == "keep" and len(texts(verdict, met=False)) == 1
+
+
+def test_a_model_of_another_source_waits_and_the_reason_names_both(section):
+    verdict = decide(section(), compared(), sources=("sample://iris", "/data/iris.csv"))
+    assert verdict.decision == "wait"
+    assert "trained on sample://iris, the champion on /data/iris.csv" in texts(verdict, met=False)[0]
+    assert decide(section(), compared(candidate=0.9), sources=("a", "b")).decision == "keep", "and is no better"
+
+
+def test_a_comparison_across_a_changed_split_is_told_of(section):
+    rules = [SplitRule(by="shuffle", seed=seed, test_size=0.3, validation_size=0.3) for seed in (42, 7)]
+    verdict = decide(section(), compared(split=SplitChange(*rules), rows=120, left_out=30))
+    assert verdict.decision == "promote"
+    assert "on the 120 test rows that neither can have known, 30 left out" in texts(verdict)[0]
+    assert len(texts(decide(section(), compared(split=SplitChange(rules[0], rules[0]))))) == 1
 
 
 def test_a_score_that_one_of_them_lacks_makes_none_better(section):
