@@ -212,7 +212,30 @@ def test_a_champion_of_a_leaking_split_is_retired_and_an_honest_model_becomes_th
     project.use_case = "rooms"
     assert project.history() == [("promote", None, "v0"), ("retire", "v0", None), ("promote", None, "v1")]
     project.use_case = str(config)
-    assert "kept the rows of each host together" in project.decided()["reason"], "and a person gave it up"
+    again = project.decided()
+    assert again == {
+        "decision": "keep",
+        "reason": "v1 stays the champion: A person took this very model back; only a person promotes it again",
+    }
+
+
+def test_a_model_that_learnt_nothing_is_no_champion_and_the_screen_says_why(tmp_path):
+    random = np.random.default_rng(0)
+    noise = pd.DataFrame({"x": random.normal(size=200), "y": random.choice(["a", "b"], 200)})
+    noise.to_csv(tmp_path / "noise.csv", index=False)
+    config = tmp_path / "noise.yaml"
+    config.write_text(
+        f"target: y\ncolumns: {{x: numerical, y: categorical}}\ndownload: {{source: {tmp_path / 'noise.csv'}}}\n"
+        "train: {model: linear}\n"
+    )
+    env = {"TABPIPE_HOME": str(tmp_path / "home")}
+    done = command_line("run", str(config), env=env, timeout=250)
+    assert done.returncode == 0 and "promote  there is no champion: AUC" in done.stdout, done.stdout + done.stderr
+    assert "of guessing" in done.stdout
+    again = Project(tmp_path / "home", str(config)).run("promote.beats_baseline=false")
+    assert again["promotion"]["decision"] == "promote"
+    page = Path(again["reports"]["promote"]).read_text()
+    assert "<small>guessing 0.5000</small>" in page
 
 
 def test_a_store_that_is_away_ends_the_run_before_anything_is_decided(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from components.common.base.errors import Refusal
 from components.common.config.promote import sign_of
 from components.common.inference.sklearn_predict import Answers, ask, unwrapped
+from components.common.metrics.baseline import Baseline, saved_baseline
 from components.common.metrics.bootstrap import interval
 from components.common.metrics.scores import Scores, scored
 from components.common.metrics.slices import refuse_unknown_slices
@@ -46,6 +48,17 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Guessed:
+    """What guessing by the candidate's training target scores on the same rows."""
+
+    scores: dict[str, float]
+    difference: float | None
+    """Of the metric; above 0 where the candidate is better; None where one of the scores cannot be worked out."""
+    interval: tuple[float, float] | None
+    """Of the difference; worked out where there is no champion to compare with."""
+
+
+@dataclass(frozen=True)
 class Comparison:
     """All that a verdict needs."""
 
@@ -70,6 +83,8 @@ class Comparison:
     """The worst first."""
     split: SplitChange = field(default_factory=SplitChange)
     """How the rows were dealt when the champion was trained, and now."""
+    guessed: Guessed | None = None
+    """None: the candidate does not tell what to guess by."""
 
 
 def compare(
@@ -120,7 +135,9 @@ def compare(
             unfit = f"it cannot answer these rows: {error}"
     times = latencies([candidate] if champion is None or former is None else [candidate, champion], rows)
     mine = _judged(candidate, truth, found, times[0])
-    alone = Comparison(len(rows), left_out, mine, None, unfit, signature, None, None, 0, [], split)
+    compared = champion is not None and former is not None
+    guessed = _guessed(section, truth, mine, saved_baseline(Path(candidate_path)), with_interval=not compared)
+    alone = Comparison(len(rows), left_out, mine, None, unfit, signature, None, None, 0, [], split, guessed)
     if champion is None or former is None:
         return alone
     return _against(section, rows, truth, alone, _judged(champion, truth, former, times[1]))
@@ -159,6 +176,22 @@ def _against(
         resamples=resamples,
         slices=slices,
     )
+
+
+def _guessed(
+    section: PromoteArgument, truth: np.ndarray, mine: Judged, baseline: Baseline | None, *, with_interval: bool
+) -> Guessed | None:
+    if baseline is None:
+        return None
+    scores = baseline.scores(truth)
+    value, guess = mine.scores.values.get(section.metric), scores.get(section.metric)
+    if value is None or guess is None:
+        return Guessed(scores, None, None)
+    low, high, resamples = 0.0, 0.0, 0
+    if with_interval:
+        answers = baseline.answers(len(truth), section.metric)
+        low, high, resamples = interval(section, truth, mine.answers, answers, mine.classes, baseline.classes)
+    return Guessed(scores, sign_of(section.metric) * (value - guess), (low, high) if resamples else None)
 
 
 def _judged(model: SavedModel, truth: np.ndarray, found: Answers, latency: float) -> Judged:

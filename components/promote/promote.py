@@ -13,6 +13,7 @@ from components.common.artifacts.naming import artifact_name
 from components.common.base.errors import Refusal
 from components.common.config import PromoteArgument, accept
 from components.common.config.segregate import SplitRule
+from components.common.metrics.baseline import prefixed
 from components.common.registry import Standing, challenge, given_up, model_name, standing
 from components.common.registry import promote as make_champion
 from components.common.tables.parquet import read_table
@@ -218,6 +219,8 @@ def _metrics(comparison: Comparison, verdict: Verdict) -> dict[str, float]:
     }
     if comparison.interval:
         values["difference_low"], values["difference_high"] = comparison.interval
+    if comparison.guessed:
+        values |= prefixed(comparison.guessed.scores)
     values |= {f"candidate_{name}": value for name, value in comparison.candidate.scores.values.items()}
     if comparison.champion:
         values |= {f"champion_{name}": value for name, value in comparison.champion.scores.values.items()}

@@ -77,7 +77,9 @@ def _cards(section: PromoteArgument, comparison: Comparison) -> Any:
     for name, one in sides:
         if one is not None:
             value = one.scores.values.get(section.metric)
-            shown.append((f"{title(section.metric)}, {name}", score(value)))
+            guess = (comparison.guessed.scores if comparison.guessed else {}).get(section.metric)
+            small = f"guessing {score(guess)}" if guess is not None and name == "candidate" else ""
+            shown.append((f"{title(section.metric)}, {name}", html.with_detail(score(value), small)))
     if comparison.difference is not None:
         kind = "passed" if comparison.difference > section.margin else "failed"
         words = "Better by" if comparison.difference > 0 else "Worse by"
@@ -113,6 +115,7 @@ def _outcome(reason: Reason, verdict: Verdict) -> Any:
 def _scores(section: PromoteArgument, comparison: Comparison) -> Any:
     mine, theirs = comparison.candidate, comparison.champion
     names = list(dict.fromkeys([*mine.scores.values, *(theirs.scores.values if theirs else ())]))
+    guessed = comparison.guessed.scores if comparison.guessed else {}
     rows = []
     for name in names:
         head = title_of(name, mine.classes)
@@ -123,11 +126,15 @@ def _scores(section: PromoteArgument, comparison: Comparison) -> Any:
             other = theirs.scores.values.get(name)
             gap = None if one is None or other is None else one - other
             row += [score(other), "–" if gap is None else signed(gap), _better(name, gap)]
+        if guessed:
+            row.append(score(guessed.get(name)))
         if section.thresholds:
             row.append("" if limit is None else f"at {'most' if name in LOWER else 'least'} {written(limit)}")
         rows.append(row)
     numeric = ["candidate"] if theirs is None else ["candidate", "champion", "difference"]
     heads = ["score", *numeric] if theirs is None else ["score", *numeric, "better is"]
+    if guessed:
+        numeric, heads = [*numeric, "guessing"], [*heads, "guessing"]
     heads += ["asked of a candidate"] if section.thresholds else []
     notes = [
         f"{who}: {note}"

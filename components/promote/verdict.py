@@ -54,7 +54,8 @@ def decide(
             reasons.append(_other_split(comparison))
         reasons += _better(section, comparison)
     elif not comparison.unfit:
-        reasons.append(Reason("There is no champion yet: a first model needs only to be good enough by itself", True))
+        reasons.append(Reason("There is no champion: a first model needs only to be good enough by itself", True))
+    reasons += _beats_guessing(section, comparison)
     reasons += _thresholds(section, comparison)
     reasons += _guards(section, comparison)
     if comparison.unfit:
@@ -103,6 +104,27 @@ def _better(section: PromoteArgument, comparison: Comparison) -> list[Reason]:
                 Reason(f"{text}; its lower end must be above {written(section.margin)}", low > section.margin)
             )
     return reasons
+
+
+def _beats_guessing(section: PromoteArgument, comparison: Comparison) -> list[Reason]:
+    guessed, asked = comparison.guessed, section.beats_baseline
+    if guessed is None or not asked:
+        return []
+    name, mine = title(section.metric), comparison.candidate.scores.values.get(section.metric)
+    if mine is None or guessed.difference is None:
+        return [Reason(f"{name} cannot be worked out on these rows, so none is better than guessing", False)]
+    text = f"{name} {score(mine)} against {score(guessed.scores[section.metric])} of guessing"
+    if guessed.difference <= ROUNDING:
+        return [Reason(f"{text}: the model is no better than guessing", False)]
+    if asked == "better" or comparison.champion is not None:
+        return [Reason(f"{text}: it must be better", True)]
+    share = f"the {section.confidence * 100:g} % interval of the difference"
+    if guessed.interval is None:
+        return [Reason(f"{text}: {share} cannot be worked out, so it is not certainly better", False)]
+    low, high = guessed.interval
+    if low > 0:
+        return [Reason(f"{text}: {share}, {score(low)} to {score(high)}, must be above 0", True)]
+    return [Reason(f"{text} is not certainly better: {share} is {score(low)} to {score(high)}", False)]
 
 
 def _other_split(comparison: Comparison) -> Reason:

@@ -52,6 +52,9 @@ class Promote(Section):
     """Of the bootstrap interval of the difference."""
     resamples: int = Field(default=1000, ge=100, le=10_000)
     """Resamples of the bootstrap."""
+    beats_baseline: Literal["certain", "better", False] = "certain"
+    """certain: a first champion's interval of the difference to guessing must be above 0; better: its score must be. No
+    model that is no better than guessing ever becomes the champion, unless this is false."""
     thresholds: dict[str, float] = Field(default_factory=dict)
     """Score to the least value that is good enough (the most, of log_loss, mae and rmse), also for a first model."""
     guards: Guards = Field(default_factory=Guards)

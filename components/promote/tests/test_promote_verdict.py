@@ -6,7 +6,7 @@ import pytest
 from components.common.config.segregate import SplitRule
 from components.common.inference.sklearn_predict import Answers
 from components.common.metrics.scores import Scores
-from components.promote.compare import Comparison, Judged
+from components.promote.compare import Comparison, Guessed, Judged
 from components.promote.leakage import SplitChange
 from components.promote.slice_pairs import SlicePair
 from components.promote.verdict import decide
@@ -170,6 +170,30 @@ def test_a_comparison_across_a_changed_split_is_told_of(section):
     assert verdict.decision == "promote"
     assert "on the 120 test rows that neither can have known, 30 left out" in texts(verdict)[0]
     assert len(texts(decide(section(), compared(split=SplitChange(rules[0], rules[0]))))) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "difference", "interval", "first", "second"),
+    [
+        ("certain", 0.1, (0.02, 0.2), "promote", "promote"),
+        ("certain", 0.1, (-0.02, 0.2), "keep", "promote"),
+        ("certain", 0.1, None, "keep", "promote"),
+        ("better", 0.1, (-0.02, 0.2), "promote", "promote"),
+        ("better", 0.0, (-0.1, 0.1), "keep", "keep"),
+        ("certain", -0.1, (-0.2, -0.02), "keep", "keep"),
+        (False, -0.1, (-0.2, -0.02), "promote", "promote"),
+    ],
+    ids=["certain", "uncertain", "no-interval", "asked-less", "equal", "worse", "not-asked"],
+)
+def test_no_champion_is_worse_than_guessing_and_the_first_is_certainly_better(
+    section, asked, difference, interval, first, second
+):
+    guessed = Guessed({"auc_macro_ovo": 0.9558 - difference}, difference, interval)
+    alone = replace(compared(guessed=guessed), **ALONE)
+    assert decide(section(beats_baseline=asked), alone).decision == first
+    assert decide(section(beats_baseline=asked), compared(champion=0.2, guessed=guessed)).decision == second
+    if first == "keep":
+        assert "of guessing" in texts(decide(section(beats_baseline=asked), alone), met=False)[0]
 
 
 def test_a_score_that_one_of_them_lacks_makes_none_better(section):
