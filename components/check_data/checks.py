@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 Outcome = Literal["passed", "failed", "skipped"]
 
 IN_FULL = 5
-"""Failed checks that a refusal tells in full; of the others it tells one line each."""
+"""Failed checks that a refusal tells in full."""
+IN_LINES = 50
+"""Further ones that it tells one line each."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,10 @@ def refusal(checks: Sequence[Check], table: str, report: str, removed: str = "")
             lines.append(f"    mend:  {check.mend}")
     if failed[IN_FULL:]:
         lines.append("  and also")
-        lines += [f"    {_place(check)}: {shorten(check.observed)} (rule: {check.rule})" for check in failed[IN_FULL:]]
+        more = failed[IN_FULL : IN_FULL + IN_LINES]
+        lines += [f"    {_place(check)}: {shorten(check.observed)} (rule: {check.rule})" for check in more]
+    if failed[IN_FULL + IN_LINES :]:
+        lines.append(f"    and {len(failed) - IN_FULL - IN_LINES:,} more")
     if removed:
         lines.append(f"  removed before, by preprocess: {removed}")
     lines.append(f"  report: {report} shows every check")

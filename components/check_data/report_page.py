@@ -99,11 +99,11 @@ def _verdict(counts: dict[str, int]) -> html.Markup:
     ran = counts["checks"] - counts["skipped"]
     if counts["failed"]:
         also = f", with {warnings} besides" if counts["warnings"] else ""
-        return html.verdict("failed", f"Not accepted: {counts['failed']} of {ran} checks failed{also}.")
+        return html.verdict("failed", f"Not accepted: {counts['failed']:,} of {ran:,} checks failed{also}.")
     if counts["warnings"]:
-        return html.verdict("warning", f"Accepted with {warnings}: {counts['passed']} of {ran} checks passed.")
+        return html.verdict("warning", f"Accepted with {warnings}: {counts['passed']:,} of {ran:,} checks passed.")
     skipped = f" {counts['skipped']} could not be made." if counts["skipped"] else ""
-    return html.verdict("passed", f"Accepted: all {ran} checks passed.{skipped}")
+    return html.verdict("passed", f"Accepted: all {ran:,} checks passed.{skipped}")
 
 
 def _kind_of(check: Check) -> str:

@@ -14,6 +14,8 @@ PATIENCE = 120.0
 """Seconds that a server has to become ready."""
 _LONGEST = 60
 """Characters of a value in an example that is shown."""
+_SHOWN = 10_000
+"""Characters of a command that is shown."""
 
 
 def until_ready(url: str, alive: Callable[[], str], patience: float = PATIENCE) -> None:
@@ -68,10 +70,10 @@ def how_to_ask(url: str, key: bool) -> list[str]:
 
     with requests.Session() as session:
         session.trust_env = False
-        body = example_of(session.get(f"{url}/signature", timeout=10).json())
+        signature = session.get(f"{url}/signature", timeout=30).json()
+    body = example_of(signature)
     head = '-H "X-API-Key: $TABPIPE_SERVE_API_KEY" ' if key else ""
-    return [
-        f"  a form    {url}/",
-        f"  the API   {url}/docs",
-        f"  ask it    curl {url}/invocations -H 'Content-Type: application/json' {head}-d {shlex.quote(body)}",
-    ]
+    command = f"curl {url}/invocations -H 'Content-Type: application/json' {head}-d {shlex.quote(body)}"
+    if len(command) > _SHOWN:
+        command = f"with {len(signature['columns']):,} columns; the API shows whole commands"
+    return [f"  a form    {url}/", f"  the API   {url}/docs", f"  ask it    {command}"]

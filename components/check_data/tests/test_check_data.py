@@ -394,6 +394,33 @@ def test_the_report_draws_every_column_by_its_kind(run, tmp_path):
     assert "Identifiers are not drawn: id" in page
 
 
+def test_thousands_of_columns_are_declared_by_a_pattern_and_their_report_stays_small(run, tmp_path):
+    table = pd.DataFrame(np.arange(2000 * 8.0).reshape(8, 2000) % 7, columns=[f"f{at}" for at in range(2000)])
+    table = table.assign(y=list("abababab"), f1999=np.nan)
+    rules = {
+        "target": "y",
+        "task": "classification",
+        "kinds": {"f*": "numerical", "y": "categorical"},
+        "columns": {"f1*": {"range": [0, 6]}, "f*": {"missing": True}},
+        "drift": {"numerical": ["f10*"]},
+    }
+    with pytest.raises(Refusal, match="column 'f1999', missing: every value is missing"):
+        run(table, rules)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert len(page) < 1_000_000
+    assert "200 of 2,001 columns" in page and "1,999 columns: f0, f1," in page
+    assert page.index("f1999<") < page.index("f0<")
+
+
+def test_a_column_of_a_pattern_that_the_reference_has_is_missed(run, tmp_path):
+    table = pd.DataFrame({"f1": [1.0, 2.0, 3.0, 4.0], "f2": 1.0, "g": 2.0, "y": list("abab")})
+    rules = {"target": "y", "task": "classification", "kinds": {"f*": "numerical", "y": "categorical"}}
+    write_table(table, tmp_path / "past")
+    checks = run(table.drop(columns=["f2", "g"]), rules, tmp_path / "past")
+    gone = next(check for check in checks if check.name == "columns")
+    assert (gone.outcome, gone.severity, gone.observed) == ("failed", "warning", "1 of them gone: f2")
+
+
 def test_the_same_table_gives_the_same_report(run, tmp_path):
     run(fruit())
     first = (tmp_path / "out" / "report.html").read_bytes()

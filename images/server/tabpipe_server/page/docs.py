@@ -15,6 +15,8 @@ from tabpipe_server.page.policy import part, whole_page
 
 BASE = "http://localhost:8000"
 """The address in the commands; the page's script puts that of the page in its place."""
+_LONGEST = 50_000
+"""Characters of a schema that are shown; those of thousands of columns have millions."""
 
 
 def docs_page(document: Mapping[str, Any]) -> str:
@@ -145,4 +147,5 @@ def _prose(text: str) -> str:
 
 
 def _indented(schema: Any) -> str:
-    return json.dumps(schema, indent=2, ensure_ascii=False)
+    text = json.dumps(schema, indent=2, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n… the whole is in openapi.json"

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = 5
 """So many rows of the model's example are offered."""
+_CELLS = 1_000_000
+"""Values that it is asked with at most, at once."""
 _REFUSED: WeakKeyDictionary[Predictor, set[str]] = WeakKeyDictionary()
 """Of each model in place what `_null_refused` found: pages are asked for again and again, a model answers the same."""
 
@@ -59,10 +61,16 @@ def _null_refused(predictor: Predictor) -> set[str]:
     if not predictor.example:
         return set()
     names, base = list(predictor.columns), predictor.example[0]
-    asked = {name: [None if name == gone else _plain(base.get(name)) for gone in names] for name in names}
     always = {fault.column for fault in predictor.answer({name: [base.get(name)] for name in names}, 1).faults}
-    faults = predictor.answer(asked, len(names)).faults if names and not always else []
-    return always | {names[fault.row] for fault in faults}
+    if always or not names or not predictor.answer({name: [None] for name in names}, 1).faults:
+        return always
+    found = set()
+    step = max(1, _CELLS // len(names))
+    for first in range(0, len(names), step):  # a row for each column; of thousands not all at once
+        gone = names[first : first + step]
+        asked = {name: [None if name == one else _plain(base.get(name)) for one in gone] for name in names}
+        found |= {gone[fault.row] for fault in predictor.answer(asked, len(gone)).faults}
+    return found
 
 
 def _plain(value: Any) -> Any:
