@@ -395,8 +395,8 @@ def test_the_report_draws_every_column_by_its_kind(run, tmp_path):
 
 
 def test_thousands_of_columns_are_declared_by_a_pattern_and_their_report_stays_small(run, tmp_path):
-    table = pd.DataFrame(np.arange(2000 * 8.0).reshape(8, 2000) % 7, columns=[f"f{at}" for at in range(2000)])
-    table = table.assign(y=list("abababab"), f1999=np.nan)
+    table = pd.DataFrame(np.arange(1100 * 8.0).reshape(8, 1100) % 7, columns=[f"f{at}" for at in range(1100)])
+    table = table.assign(y=list("abababab"), f1099=np.nan)
     rules = {
         "target": "y",
         "task": "classification",
@@ -404,12 +404,12 @@ def test_thousands_of_columns_are_declared_by_a_pattern_and_their_report_stays_s
         "columns": {"f1*": {"range": [0, 6]}, "f*": {"missing": True}},
         "drift": {"numerical": ["f10*"]},
     }
-    with pytest.raises(Refusal, match="column 'f1999', missing: every value is missing"):
+    with pytest.raises(Refusal, match="column 'f1099', missing: every value is missing"):
         run(table, rules)
     page = (tmp_path / "out" / "report.html").read_text()
-    assert len(page) < 1_000_000
-    assert "200 of 2,001 columns" in page and "1,999 columns: f0, f1," in page
-    assert page.index("f1999<") < page.index("f0<")
+    assert len(page) < 500_000
+    assert "200 of 1,101 columns" in page and "1,099 columns: f0, f1," in page
+    assert page.index("f1099<") < page.index("f0<")
 
 
 def test_a_column_of_a_pattern_that_the_reference_has_is_missed(run, tmp_path):
