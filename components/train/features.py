@@ -1,28 +1,14 @@
-"""From the columns of a table to features, as a config declares them."""
+"""Which columns of a table become features, as a config declares them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, get_args
-
-import numpy as np
-from sklearn.compose import ColumnTransformer
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from typing import Any, get_args
 
 from components.common.base.errors import Refusal, nearest
 from components.common.config import Kind, TrainArgument
 from components.common.config.patterns import chosen, expand
 from components.common.config.train import OF_KIND, ColumnFeatures
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-_DENSE_BYTES = 256 << 20
-"""Features are kept as a dense table up to this size: forests fit and answer faster on it."""
 
 
 @dataclass(frozen=True)
@@ -131,101 +117,6 @@ def _settings(section: TrainArgument, own: ColumnFeatures | None, name: str, kin
             raise Refusal(f"{name} is {kind}, which has no such setting", where=where, mend=nearest(key, known))
         if key == "impute" and value not in (ways := get_args(known[key].annotation)):
             raise Refusal(f"not a way for a {kind} column", where=where, value=value, rule="one of " + ", ".join(ways))
-    if kind == "date":
-        return {"scale": section.features.numerical.scale} | given
+    if kind == "date" and section.features.date.scale == "auto":
+        given = {"scale": section.features.numerical.scale} | given
     return getattr(section.features, kind).model_dump() | given
-
-
-def feature_block(plan: Plan, transformers: ModuleType, width: int, rows: int, takes_sparse: bool) -> ColumnTransformer:
-    """Makes the unfitted transformer from columns to features.
-
-    Args:
-        plan: What becomes features.
-        transformers: What `shipped` returns.
-        width: About how many features there will be.
-        rows: Rows of the training table.
-        takes_sparse: Whether the estimator accepts sparse features.
-
-    Returns:
-        A transformer of the table that `Columns` makes. Columns with equal settings share a block; a text column has
-        one of its own.
-    """
-    sparse = takes_sparse and width * rows * 8 > _DENSE_BYTES
-    blocks: dict[tuple, list[str]] = {}
-    for name, kind in plan.features.items():
-        alone = name if kind == "text" else ""
-        blocks.setdefault((kind, alone, *sorted(plan.settings[name].items())), []).append(name)
-    return ColumnTransformer(
-        [
-            (
-                f"{key[0]}_{at}",
-                _block(key[0], plan.settings[names[0]], transformers, sparse),
-                names[0] if key[0] == "text" else names,
-            )
-            for at, (key, names) in enumerate(blocks.items())
-        ],
-        sparse_threshold=1.0 if sparse else 0.0,
-        verbose_feature_names_out=False,
-    )
-
-
-def _block(kind: Kind, settings: dict[str, Any], transformers: ModuleType, sparse: bool) -> Any:
-    if kind == "text":
-        return TfidfVectorizer(
-            binary=settings["binary"],
-            max_features=settings["max_features"],
-            ngram_range=(1, settings["ngrams"]),
-            lowercase=settings["lowercase"],
-        )
-    if kind == "categorical":
-        if settings["encode"] == "onehot":
-            encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=sparse)
-        else:
-            encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-        fill = {"fill_value": "(missing)"} if settings["impute"] == "constant" else {}
-        return Pipeline([("impute", SimpleImputer(strategy=settings["impute"], **fill)), ("encode", encoder)])
-    steps: list[tuple[str, Any]] = []
-    if kind == "date":
-        steps.append(("days", transformers.DaysBeforeLatest()))
-    elif settings["impute"] != "none":
-        steps.append(("impute", SimpleImputer(strategy=settings["impute"])))
-    if settings["scale"]:
-        steps.append(("scale", StandardScaler()))
-    return Pipeline(steps) if steps else "passthrough"
-
-
-def origins(block: ColumnTransformer) -> list[str]:
-    """The column that each feature comes from.
-
-    Args:
-        block: A fitted transformer of `feature_block`.
-
-    Returns:
-        (features,) column names.
-    """
-    found: list[str] = [""] * max(part.stop for part in block.output_indices_.values())
-    for name, fitted, columns in block.transformers_:
-        if name == "remainder":
-            continue
-        part = block.output_indices_[name]
-        if isinstance(columns, str):
-            names = [columns] * (part.stop - part.start)
-        elif isinstance(encoder := getattr(fitted, "named_steps", {}).get("encode"), OneHotEncoder):
-            names = list(np.repeat(columns, [len(values) for values in encoder.categories_]))
-        else:
-            names = list(columns)
-        found[part] = names
-    return [str(name) for name in found]
-
-
-def expected_width(plan: Plan, columns: pd.DataFrame) -> int:
-    """About how many features a plan makes of a table that `Columns` made."""
-    width = 0
-    for name, kind in plan.features.items():
-        if kind == "text":
-            width += plan.settings[name]["max_features"]
-        elif kind == "categorical" and plan.settings[name]["encode"] == "onehot":
-            width += int(columns[name].nunique())
-        else:
-            width += 1
-    return width

@@ -15,12 +15,14 @@ from components.common.metrics.baseline import baseline_of, prefixed
 from components.common.metrics.scores import class_views, scored
 from components.common.metrics.targets import target_values
 from components.common.tables.parquet import read_table
-from components.train.features import expected_width, feature_block, origins, plan
+from components.train.feature_block import feature_block, native_features, origins, target_type
+from components.train.features import plan
 from components.train.importance import importance
 from components.train.models import OTHER_ERRORS, make_estimator, wrapped
 from components.train.outcome import Trained
 from components.train.refusals import refuse_absent, refuse_constant, refuse_unusable
 from components.train.shipped import shipped
+from components.train.styles import resolved, style_of, takes_categories
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,9 +66,13 @@ def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame)
     typed, unseen = _typed(columns, table, _TRAINING), _typed(columns, validation, _VALIDATION)
     refuse_unusable(asked, typed)
     sparse = bool(estimator.__sklearn_tags__().input_tags.sparse)
-    block = feature_block(asked, transformers, expected_width(asked, typed), len(typed), sparse)
+    asked = resolved(asked, style_of(estimator), takes_categories(estimator), typed)
+    block = feature_block([asked], transformers, typed, sparse, target_type(section.task, truth), section.seed)
     try:
-        estimator.fit(block.fit_transform(typed), truth)
+        made = block.fit_transform(typed, truth)
+        if native := native_features(block):
+            estimator.set_params(categorical_features=native)
+        estimator.fit(made, truth)
     except Exception as error:
         if not isinstance(error, ValueError | TypeError) and type(error).__name__ not in OTHER_ERRORS:
             raise

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin, clone
 
-from components.common.inference.values import converted, of_array
+from components.common.inference.values import converted, date_parts, of_array
 
 
 class Columns(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
@@ -68,20 +68,40 @@ class Columns(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # t
         return True
 
 
-class DaysBeforeLatest(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """Days from each date to the latest one that was seen in fit; the median where a date is missing."""
+class Dates(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    """Days from each date to the latest one that was seen in fit, and the parts of the date that varied there.
+
+    Args:
+        parts: Whether year, month, weekday and hour are made too.
+        fill: Whether the median of each feature stands in where a date is missing; else it stays NaN.
+    """
+
+    def __init__(self, parts=True, fill=True):
+        self.parts = parts
+        self.fill = fill
 
     def fit(self, X, y=None):
-        """Learns the latest date and the median of each column of X: (n, columns) days since 1970."""
+        """Learns the latest date, the parts and the medians of each column of X: (n, columns) days since 1970."""
         days = np.asarray(X, dtype="float64")
         self.latest_ = np.nanmax(days, axis=0)
-        self.median_ = np.nanmedian(self.latest_ - days, axis=0)
+        self.parts_ = [
+            [name for name, part in date_parts(column).items() if self.parts and np.nanmin(part) < np.nanmax(part)]
+            for column in days.T
+        ]
+        self.median_ = np.nanmedian(self._features(days), axis=0)
         return self
 
     def transform(self, X):
-        """Returns (n, columns) days before the latest training date, negative for later ones."""
-        before = self.latest_ - np.asarray(X, dtype="float64")
-        return np.where(np.isnan(before), self.median_, before)
+        """Returns (n, features): of each column the days before the latest, negative for later ones, and its parts."""
+        features = self._features(np.asarray(X, dtype="float64"))
+        return np.where(np.isnan(features), self.median_, features) if self.fill else features
+
+    def _features(self, days):
+        columns = []
+        for column, latest, parts in zip(days.T, self.latest_, self.parts_, strict=True):
+            found = date_parts(column)
+            columns += [latest - column, *(found[name] for name in parts)]
+        return np.column_stack(columns)
 
 
 class Wrapped(BaseEstimator):

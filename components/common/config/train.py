@@ -13,24 +13,27 @@ from components.common.config.patterns import expand
 from components.common.config.preprocess import Derive
 from components.common.config.reading import Reading
 
+Encoding = Literal["auto", "onehot", "ordinal", "native", "target"]
+
 
 class NumericalFeatures(Section):
     """How numerical columns become features."""
 
-    impute: Literal["median", "mean", "none"] = "median"
-    """What stands in for a missing value, learnt on the training split; none leaves it to the model. LightGBM, XGBoost
-    and CatBoost have none as their default."""
-    scale: bool = True
-    """Centre and scale to unit variance; false by default for those three."""
+    impute: Literal["auto", "median", "mean", "none"] = "auto"
+    """What stands in for a missing value, learnt on the training split; none leaves it to the model, as auto does for
+    gradient boosting. For linear models auto is the median, and a feature that says where a value was missing."""
+    scale: bool | Literal["auto"] = "auto"
+    """Centre and scale to unit variance; auto does so unless the model is made of trees."""
 
 
 class CategoricalFeatures(Section):
     """How categorical columns become features. Unknown categories are served as such, not refused."""
 
-    impute: Literal["most_frequent", "constant"] = "most_frequent"
-    """What stands in for a missing value; `constant` makes missing a category of its own."""
-    encode: Literal["onehot", "ordinal"] = "onehot"
-    """One feature per category, or one number per category."""
+    impute: Literal["auto", "most_frequent", "constant"] = "auto"
+    """What stands in for a missing value; `constant` makes missing a category of its own, as auto does."""
+    encode: Encoding = "auto"
+    """One feature per category (onehot), one number per category (ordinal), the categories themselves (native: only
+    hist_gradient_boosting takes them, up to 255), or the mean target of each category, cross-fitted (target)."""
 
 
 class TextFeatures(Section):
@@ -47,9 +50,14 @@ class TextFeatures(Section):
 
 
 class DateFeatures(Section):
-    """How dates become features: days before the latest training date, scaled as numerical columns are."""
+    """How dates become features: days before the latest training date, and parts of the calendar."""
 
-    scale: bool | None = None
+    impute: Literal["auto", "median", "none"] = "auto"
+    """What stands in for a missing date's features; none leaves it to the model."""
+    scale: bool | Literal["auto"] = "auto"
+    """Centre and scale to unit variance; auto does so unless the model is made of trees."""
+    parts: bool = True
+    """Whether year, month, day of the week (0 is Monday) and hour are features too, those of them that vary."""
 
 
 OF_KIND: dict[str, type[Section]] = {
@@ -64,9 +72,10 @@ OF_KIND: dict[str, type[Section]] = {
 class ColumnFeatures(Section):
     """Settings of one column that differ from those of its kind."""
 
-    impute: Literal["median", "mean", "none", "most_frequent", "constant"] | None = None
-    scale: bool | None = None
-    encode: Literal["onehot", "ordinal"] | None = None
+    impute: Literal["auto", "median", "mean", "none", "most_frequent", "constant"] | None = None
+    scale: bool | Literal["auto"] | None = None
+    encode: Encoding | None = None
+    parts: bool | None = None
     max_features: int | None = Field(default=None, ge=1)
     binary: bool | None = None
     ngrams: int | None = Field(default=None, ge=1, le=5)
@@ -82,9 +91,9 @@ class Features(Section):
     numerical: NumericalFeatures = Field(default_factory=NumericalFeatures)
     categorical: CategoricalFeatures = Field(default_factory=CategoricalFeatures)
     text: TextFeatures = Field(default_factory=TextFeatures)
+    date: DateFeatures = Field(default_factory=DateFeatures)
     columns: dict[str, ColumnFeatures] = Field(default_factory=dict)
-    """Column, or pattern of names, to settings that differ from its kind's. Dates become days before the latest
-    training date."""
+    """Column, or pattern of names, to settings that differ from its kind's."""
 
 
 class Train(Section):

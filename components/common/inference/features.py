@@ -9,6 +9,7 @@ import numpy as np
 
 from components.common.inference.coerce import Typed
 from components.common.inference.tfidf import Tfidf
+from components.common.inference.values import date_parts
 
 
 class Features:
@@ -73,7 +74,8 @@ def _derived(way: Mapping[str, Any], columns: Mapping[str, Typed]) -> Typed:
 
 def _numerical(block: Mapping[str, Any]) -> Callable:
     names, scaled = block["columns"], _scaler(block)
-    part = slice(block["at"], block["at"] + len(names))
+    indicators = block.get("indicators", [])
+    part = slice(block["at"], block["at"] + len(names) + len(indicators))
     impute = None if block["impute"] is None else np.array(block["impute"])
 
     def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, int]) -> None:
@@ -82,6 +84,8 @@ def _numerical(block: Mapping[str, Any]) -> Callable:
             missing = np.isnan(values)
             if missing.any():
                 values = np.where(missing, impute, values)
+            if indicators:
+                values = np.concatenate([values, missing[:, indicators]], axis=1)
         matrix[:, part] = scaled(values)
 
     return make
@@ -89,12 +93,19 @@ def _numerical(block: Mapping[str, Any]) -> Callable:
 
 def _date(block: Mapping[str, Any]) -> Callable:
     names, scaled = block["columns"], _scaler(block)
-    part = slice(block["at"], block["at"] + len(names))
-    latest, median = np.array(block["latest"]), np.array(block["median"])
+    # A model of an earlier version has no parts.
+    parts = block.get("parts") or [[]] * len(names)
+    part = slice(block["at"], block["at"] + len(names) + sum(map(len, parts)))
+    median = None if block["median"] is None else np.array(block["median"])
 
     def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, int]) -> None:
-        before = latest - np.array([columns[name] for name in names], dtype=np.float64).T
-        matrix[:, part] = scaled(np.where(np.isnan(before), median, before))
+        made = []
+        for name, latest, kept in zip(names, block["latest"], parts, strict=True):
+            days = np.asarray(columns[name], dtype=np.float64)
+            found = date_parts(days) if kept else {}
+            made += [latest - days, *(found[one] for one in kept)]
+        values = np.stack(made, axis=1)
+        matrix[:, part] = scaled(values if median is None else np.where(np.isnan(values), median, values))
 
     return make
 
@@ -107,28 +118,71 @@ def _scaler(block: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _categorical(block: Mapping[str, Any]) -> Callable:
-    onehot = block["encode"] == "onehot"
-    parts: list[tuple[str, str, dict[str, int], int]] = []
+    return (_onehot if block["encode"] == "onehot" else _numbered)(block)
+
+
+def _onehot(block: Mapping[str, Any]) -> Callable:
+    parts: list[tuple[str, str, dict[str, int], int, int]] = []
     at = block["at"]
-    for name, fill, categories in zip(block["columns"], block["fill"], block["categories"], strict=True):
-        parts.append((name, fill, {value: index for index, value in enumerate(categories)}, at))
-        at += len(categories) if onehot else 1
+    rare = block.get("rare") or [[]] * len(block["columns"])
+    for name, fill, categories, few in zip(block["columns"], block["fill"], block["categories"], rare, strict=True):
+        grouped = frozenset(few)
+        index = {value: place for place, value in enumerate(v for v in categories if v not in grouped)}
+        other = len(index) if few else -1  # rare ones share the last feature, with those that are unknown
+        parts.append((name, fill, {**index, **dict.fromkeys(few, other)}, at, other))
+        at += len(index) + bool(few)
 
     def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, int]) -> None:
-        for name, fill, index, first in parts:
-            found = [index.get(fill if v is None else v, -1) for v in columns[name]]
-            if -1 in found:
-                new = sum(1 for at, v in zip(found, columns[name], strict=True) if at < 0 and v is not None)
-                if new:
-                    unknown[name] = new
-            if not onehot:
-                matrix[:, first] = found
-                continue
+        for name, fill, index, first, other in parts:
+            found = _places(name, columns, fill, index, unknown)
             for row, at in enumerate(found):
+                at = other if at < 0 else at
                 if at >= 0:
                     matrix[row, first + at] = 1.0
 
     return make
+
+
+def _numbered(block: Mapping[str, Any]) -> Callable:
+    """A number for each category, or several; the last two rows of a column's table are for unknown and missing."""
+    parts: list[tuple[str, str | None, dict[str, int], np.ndarray, slice]] = []
+    at = block["at"]
+    for place, (name, fill, categories) in enumerate(
+        zip(block["columns"], block["fill"], block["categories"], strict=True)
+    ):
+        if block["encode"] == "target":
+            table = np.array([*block["means"][place], block["other"], block["missing"][place]], dtype=np.float64)
+        else:
+            other = -1.0 if block["encode"] == "ordinal" else np.nan
+            table = np.array([*range(len(categories)), other, other], dtype=np.float64)[:, None]
+        parts.append(
+            (name, fill, {value: i for i, value in enumerate(categories)}, table, slice(at, at + table.shape[1]))
+        )
+        at += table.shape[1]
+
+    def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, int]) -> None:
+        for name, fill, index, table, part in parts:
+            found = _places(name, columns, fill, index, unknown)
+            if fill is None:
+                last = len(index) + 1
+                found = [last if v is None else at for at, v in zip(found, columns[name], strict=True)]
+            rows = np.array(found)
+            rows[rows < 0] = len(index)
+            matrix[:, part] = table[rows]
+
+    return make
+
+
+def _places(
+    name: str, columns: Mapping[str, Typed], fill: str | None, index: Mapping[str, int], unknown: dict[str, int]
+) -> list[int]:
+    """The place of each value of a column among the categories, -1 where it was unknown in training; counts these."""
+    found = [index.get(fill if v is None else v, -1) for v in columns[name]]  # type: ignore[arg-type]
+    if -1 in found:
+        new = sum(1 for at, v in zip(found, columns[name], strict=True) if at < 0 and v is not None)
+        if new:
+            unknown[name] = new
+    return found
 
 
 def _text(block: Mapping[str, Any]) -> Callable:

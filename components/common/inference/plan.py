@@ -115,9 +115,13 @@ def noted_of(pipeline: Any, task: Task, target: str) -> dict[str, Any]:
 def _choices(block: Any) -> Iterator[tuple[str, list[str]]]:
     """Each categorical column of a fitted ColumnTransformer, and the values that it had in training."""
     for _, fitted, columns in block.transformers_:
-        encoder = getattr(fitted, "named_steps", {}).get("encode")
-        if encoder is not None:
-            yield from zip(columns, ([str(value) for value in values] for values in encoder.categories_), strict=True)
+        steps = getattr(fitted, "named_steps", {})
+        if (encoder := steps.get("encode")) is None:
+            continue
+        # A category that stands for missing values is no choice: NaN, or what the imputer puts in.
+        missing = getattr(steps.get("impute"), "fill_value", None)
+        for name, values in zip(columns, encoder.categories_, strict=True):
+            yield name, [str(value) for value in values if value == value and value != missing]
 
 
 def plan_of_pipeline(pipeline: Any, folder: Path) -> Plan:

@@ -50,6 +50,27 @@ def is_missing(value):
     return type(value).__name__ in ("NAType", "NaTType")  # pandas' own, without its import
 
 
+def date_parts(days):
+    """The parts of dates that a model may learn from.
+
+    Args:
+        days: An array of days since 1970, NaN where missing.
+
+    Returns:
+        year, month (1 to 12), weekday (0 is Monday) and hour, each an array of floats like `days`.
+    """
+    missing = np.isnan(days)
+    whole = np.floor(np.where(missing, 0.0, days))
+    months = whole.astype("int64").astype("datetime64[D]").astype("datetime64[M]").astype("int64")
+    found = {
+        "year": months // 12 + 1970,
+        "month": months % 12 + 1,
+        "weekday": (whole + 3) % 7,  # the first of January 1970 was a Thursday
+        "hour": np.floor((days - whole) * 24 + 1e-6),  # 13/24 of a day is a little less than 13 hours
+    }
+    return {name: np.where(missing, np.nan, part) for name, part in found.items()}
+
+
 def text_of(value, way=None):
     """A value as categories and texts are written: 3 for 3.0 and "3.0", true for True and "True", 007 as it stands.
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
 from components.train.compiling.not_compiled import NotCompiled
-from components.train.features import origins
+from components.train.feature_block import origins
 
 
 def noted_blocks(block: ColumnTransformer) -> dict[str, Any]:
@@ -62,19 +63,45 @@ def _text(fitted: TfidfVectorizer) -> dict[str, Any]:
 
 def _of_pipeline(kind: str, fitted: Any) -> dict[str, Any]:
     steps = fitted.named_steps if isinstance(fitted, Pipeline) else {}
+    imputer = steps.get("impute")
     if kind == "categorical":
-        encoder = steps["encode"]
-        return {
-            "encode": "onehot" if isinstance(encoder, OneHotEncoder) else "ordinal",
-            "fill": [str(value) for value in steps["impute"].statistics_],
-            "categories": [[str(value) for value in values] for values in encoder.categories_],
-        }
+        fill = [None] * steps["encode"].n_features_in_ if imputer is None else imputer.statistics_
+        return {"fill": [None if value is None else str(value) for value in fill], **_of_encoder(steps["encode"])}
     found: dict[str, Any] = {"impute": None, "mean": None, "scale": None}
-    if isinstance(imputer := steps.get("impute"), SimpleImputer):
+    if isinstance(imputer, SimpleImputer):
         found["impute"] = imputer.statistics_.tolist()
+        if imputer.indicator_ is not None:
+            found["indicators"] = imputer.indicator_.features_.tolist()
     if isinstance(scaler := steps.get("scale"), StandardScaler):
         found["mean"], found["scale"] = scaler.mean_.tolist(), scaler.scale_.tolist()
     if kind == "date":
         days = steps["days"]
-        found["latest"], found["median"] = days.latest_.tolist(), days.median_.tolist()
+        found["latest"], found["parts"] = days.latest_.tolist(), days.parts_
+        found["median"] = days.median_.tolist() if days.fill else None
     return found
+
+
+def _of_encoder(encoder: OneHotEncoder | OrdinalEncoder | TargetEncoder) -> dict[str, Any]:
+    """A fitted encoder; a missing value that is a category of its own stands last among them, and is noted apart."""
+    categories = [[str(value) for value in values if value == value] for values in encoder.categories_]
+    if isinstance(encoder, OneHotEncoder):
+        rare = encoder.infrequent_categories_ if encoder.min_frequency else [None] * len(categories)
+        few = [[] if values is None else [str(value) for value in values] for values in rare]
+        return {"encode": "onehot", "categories": categories, "rare": few}
+    if isinstance(encoder, OrdinalEncoder):
+        native = encoder.unknown_value != -1
+        return {"encode": "native" if native else "ordinal", "categories": categories}
+    other = np.atleast_1d(encoder.target_mean_).tolist()
+    # Of each column (categories, outputs): the encoder lists one array for each output of each column.
+    outputs = len(other)
+    means = [np.column_stack(encoder.encodings_[at * outputs :][:outputs]) for at in range(len(categories))]
+    return {
+        "encode": "target",
+        "categories": categories,
+        "means": [table[: len(names)].tolist() for table, names in zip(means, categories, strict=True)],
+        "missing": [
+            table[-1].tolist() if len(table) > len(names) else other
+            for table, names in zip(means, categories, strict=True)
+        ],
+        "other": other,
+    }

@@ -94,10 +94,19 @@ def _estimator(estimator: Any, noted: Mapping[str, Any], folder: Path) -> dict[s
         }
     ensemble = ensemble_of(estimator)
     leaves, offsets = leaves_of(ensemble)
-    missing = any(block["kind"] == "numerical" and block["impute"] is None for block in noted["blocks"])
+    missing = any(_leaves_missing(block) for block in noted["blocks"])
     (folder / FOREST).write_bytes(graph(ensemble, noted["width"], missing))
     np.save(folder / VALUES, leaves)
     return {**ensemble.note, "offsets": offsets, "missing": missing}
+
+
+def _leaves_missing(block: Mapping[str, Any]) -> bool:
+    """Whether features of a block may be NaN."""
+    if block["kind"] == "categorical":
+        return block["encode"] == "native"
+    return (block["kind"] == "numerical" and block["impute"] is None) or (
+        block["kind"] == "date" and block["median"] is None
+    )
 
 
 def _compared(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,8 @@ from components.train.compiling.not_compiled import NotCompiled
 _LARGEST_LEAF = 1 << 24
 """Leaves are told by number in float32, which is exact up to here."""
 _OPSET, _ML_OPSET, _IR = 17, 5, 9
-_AT_MOST = 0
-"""ONNX's number of the question `x <= threshold`."""
+_AT_MOST, _AMONG = 0, 6
+"""ONNX's numbers of the questions `x <= threshold` and `x is one of`."""
 _PLAIN_SUMS: dict[str, Any] = {"aggregate_function": 1, "post_transform": 0}
 """What leaves weigh is added up, and left as it is."""
 
@@ -33,6 +33,8 @@ class Tree:
     """(nodes,) whether NaN goes left."""
     values: np.ndarray
     """(nodes, outputs) float64; only those of leaves count."""
+    members: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    """Node that asks for a category to the categories that go left; it has no threshold."""
 
 
 @dataclass(frozen=True)
@@ -93,23 +95,27 @@ def _boosted(estimator: Any) -> Ensemble:
     classifier = hasattr(estimator, "classes_")
     if not classifier and estimator.loss not in ("squared_error", "absolute_error", "quantile"):
         raise NotCompiled(f"the loss {estimator.loss} has no compiled form")
-    if getattr(estimator, "_preprocessor", None) is not None:
-        raise NotCompiled("it encodes categories itself")
+    order = _features_of(estimator)
     trees = []
     for iteration in estimator._predictors:
         for predictor in iteration:
             nodes = predictor.nodes
             leaf = nodes["is_leaf"].astype(bool)
-            if nodes["is_categorical"].any():
-                raise NotCompiled("it splits by sets of categories")
+            sets = predictor.raw_left_cat_bitsets
+            asked = np.flatnonzero(nodes["is_categorical"].astype(bool) & ~leaf).tolist()
+            members = {at: _members(sets[nodes["bitset_idx"][at]]) for at in asked}
+            # Of an empty set nothing is a member, as nothing is at most minus infinity.
+            threshold = nodes["num_threshold"].astype(np.float64)
+            threshold[asked] = -np.inf
             trees.append(
                 Tree(
                     np.where(leaf, -1, nodes["left"].astype(np.int64)),
                     np.where(leaf, -1, nodes["right"].astype(np.int64)),
-                    nodes["feature_idx"].astype(np.int64),
-                    nodes["num_threshold"].astype(np.float64),
+                    order[nodes["feature_idx"].astype(np.int64)],
+                    threshold,
                     nodes["missing_go_to_left"].astype(bool),
                     nodes["value"].astype(np.float64)[:, None],
+                    {at: found for at, found in members.items() if found},
                 )
             )
     if not trees:
@@ -119,6 +125,27 @@ def _boosted(estimator: Any) -> Ensemble:
     baseline = np.asarray(estimator._baseline_prediction, dtype=np.float64).ravel().tolist()
     note = {"kind": "boosted", "link": link, "single": False, "outputs": outputs, "baseline": baseline}
     return Ensemble(trees, False, note)
+
+
+def _features_of(estimator: Any) -> np.ndarray:
+    """The feature that each of a booster's own stands for: it puts those that are categories first.
+
+    Raises:
+        NotCompiled: It was given categories that are not 0, 1, 2, …, and numbers them itself.
+    """
+    if (own := getattr(estimator, "_preprocessor", None)) is None:
+        return np.arange(estimator.n_features_in_)
+    for known in own.named_transformers_["encoder"].categories_:
+        known = known[~np.isnan(known)]
+        if not np.array_equal(known, np.arange(len(known))):
+            raise NotCompiled("it encodes categories itself")
+    categorical = np.asarray(estimator.is_categorical_)
+    return np.concatenate([np.flatnonzero(categorical), np.flatnonzero(~categorical)])
+
+
+def _members(bits: np.ndarray) -> list[int]:
+    """The categories in a set of 256 bits, given as words of 32."""
+    return np.flatnonzero(np.unpackbits(bits.astype("<u4").view(np.uint8), bitorder="little")).tolist()
 
 
 def leaves_of(ensemble: Ensemble) -> tuple[np.ndarray, list[int]]:
@@ -158,10 +185,15 @@ def graph(ensemble: Ensemble, width: int, missing: bool = True) -> bytes:
     )
     if not missing:
         del held["nodes_missing_value_tracks_true"]
+    among = held.pop("among").astype(bool)
+    if among.any():
+        # The sets of all nodes that have one, each ended by NaN.
+        sets = [[*tree.members[at], np.nan] for tree in ensemble.trees for at in sorted(tree.members)]
+        node.attribute.append(_tensor("membership_values", np.concatenate(sets).astype(number)))
     for name, values in held.items():
         floats = values.dtype.kind == "f"
         node.attribute.append(_tensor(name, values.astype(number)) if floats else _integers(name, values))
-    node.attribute.append(_tensor("nodes_modes", np.full(len(held["nodes_featureids"]), _AT_MOST, dtype=np.uint8)))
+    node.attribute.append(_tensor("nodes_modes", np.where(among, _AMONG, _AT_MOST).astype(np.uint8)))
     kind = TensorProto.FLOAT if ensemble.single else TensorProto.DOUBLE
     inputs = [helper.make_tensor_value_info("x", kind, [None, width])]
     outputs = [helper.make_tensor_value_info("leaf", kind, [None, len(ensemble.trees)])]
@@ -195,6 +227,7 @@ def _parts(tree: Tree, single: bool) -> dict[str, np.ndarray]:
         "nodes_falsenodeids": place[right],
         "nodes_falseleafs": leaf[right],
         "nodes_missing_value_tracks_true": tree.missing_left[inner],
+        "among": np.isin(inner, list(tree.members)),
         "leaf_weights": np.arange(leaf.sum(), dtype=np.float64),
     }
 

@@ -31,11 +31,16 @@ CASES = {
     },
     "tree": {"model": "sklearn.tree.DecisionTree{}"},
     "extra trees": {"model": "sklearn.ensemble.ExtraTrees{}", "n_estimators": 10},
+    "forest that sees mean targets": {"features": {"categorical": {"encode": "target"}, "date": {"parts": False}}},
     "boosting": {"model": "hist_gradient_boosting", "max_iter": 12},
-    "boosting that sees missing numbers": {
+    "boosting that sees no missing values": {
         "model": "hist_gradient_boosting",
         "max_iter": 12,
-        "features": {"numerical": {"impute": "none"}},
+        "features": {
+            "numerical": {"impute": "mean"},
+            "categorical": {"impute": "most_frequent"},
+            "date": {"impute": "median"},
+        },
     },
     "linear": LINEAR,
 }
@@ -125,7 +130,7 @@ def test_what_has_no_compiled_form_is_answered_by_scikit_learn(trained, task, ch
 
 
 def test_a_model_of_sparse_features_is_answered_by_scikit_learn(trained, monkeypatch):
-    monkeypatch.setattr("components.train.features._DENSE_BYTES", 1)
+    monkeypatch.setattr("components.train.feature_block._DENSE_BYTES", 1)
     predictor, pipeline, _ = trained("classification", {})
     assert (predictor.path, predictor.why) == ("scikit-learn", "its features are sparse")
     table = trees(rows=200, seed=7)

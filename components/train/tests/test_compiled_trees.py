@@ -46,6 +46,23 @@ def test_each_tree_ends_in_the_same_leaf(estimator, missing, tmp_path):
         np.testing.assert_array_equal(numbers, estimator.predict(asked))
 
 
+def test_trees_that_split_by_sets_of_categories_end_in_the_same_leaf(tmp_path):
+    random = np.random.default_rng(3)
+    table, asked = random.integers(0, 60, (2, 3000, 2)).astype(float)
+    table[:, 0] = asked[:, 0] = random.normal(size=3000)
+    table[::9, 1] = asked[::7, 1] = np.nan
+    codes, table[:, 1] = np.unique(table[:, 1], return_inverse=True)  # 0, 1, 2, … as the features are; NaN comes last
+    table[table[:, 1] == len(codes) - 1, 1] = np.nan
+    target = random.normal(size=61)[np.nan_to_num(table[:, 1], nan=60).astype(int)] + table[:, 0]
+    estimator = HistGradientBoostingRegressor(max_iter=9, categorical_features=[1])
+    estimator.fit(table, target)
+    ensemble = ensemble_of(estimator)
+    assert any(tree.members for tree in ensemble.trees)
+    asked[~np.isin(asked[:, 1], table[:, 1]), 1] = np.nan  # unknown ones are missing ones, see feature_block
+    numbers, _ = opened(ensemble, 2, True, tmp_path).answer(asked)
+    np.testing.assert_array_equal(numbers, estimator.predict(asked))
+
+
 def test_a_row_at_a_threshold_goes_where_scikit_learn_sends_it(tmp_path):
     table = np.float32(np.random.default_rng(2).normal(size=(ROWS, 1)))
     forest = RandomForestClassifier(5, random_state=0).fit(table, np.arange(ROWS) % 3)
