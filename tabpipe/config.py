@@ -9,29 +9,21 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from components.common.base.errors import Refusal, nearest
-from components.common.config import (
-    CheckData,
-    Download,
-    Evaluate,
-    Kind,
-    Notation,
-    Predict,
-    Preprocess,
-    Promote,
-    Section,
-    Segregate,
-    Task,
-    Train,
-    Tsne,
-    accept,
-    as_argument,
-)
+from components.common.config.base import Kind, Section, Task, accept, as_argument
+from components.common.config.check_data import CheckData
 from components.common.config.cluster import Cluster
+from components.common.config.download import Download
 from components.common.config.estimators import named, refuse_unknown_early
-from components.common.config.evaluate import refuse_of_numbers
+from components.common.config.evaluate import Evaluate, refuse_of_numbers
 from components.common.config.patterns import expand, is_pattern, rule_of
-from components.common.config.promote import refuse_unknown_scores
+from components.common.config.predict import Predict
+from components.common.config.preprocess import Preprocess
+from components.common.config.promote import Promote, refuse_unknown_scores
+from components.common.config.reading import Notation
+from components.common.config.segregate import Segregate
 from components.common.config.serve import Serve
+from components.common.config.train import Train
+from components.common.config.tsne import Tsne
 from tabpipe.overrides import refuse_no_overrides
 from tabpipe.project import ROOT
 from tabpipe.steps import steps

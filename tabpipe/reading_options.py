@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from components.common.config import Reading
+from components.common.config.reading import Reading
 
 _FORMATS = ("csv", "jsonl", "json", "parquet", "arrow", "excel")
 

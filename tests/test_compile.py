@@ -195,7 +195,8 @@ def test_a_part_of_a_section_changes_that_part_alone(compiled, step, part, path,
 
 
 def test_a_part_of_a_section_can_choose_another_model(compiled):
-    from components.common.config import TrainArgument, accept
+    from components.common.config.base import accept
+    from components.common.config.train import TrainArgument
     from components.train.models import make_estimator
 
     task = compiled("iris")[0]["root"]["dag"]["tasks"]["train"]

@@ -17,7 +17,7 @@ from tests.test_cases import CASES
 
 def drafted(table, target="y", **reading):
     """The draft of a table, and what its YAML says once it was accepted as a config."""
-    from components.common.config import Reading
+    from components.common.config.reading import Reading
 
     found = draft(str(table), target, Reading.model_validate(reading))
     return found, yaml.safe_load(as_yaml(found))

@@ -38,6 +38,8 @@ def commented(path):
         ("components/common/reports/style.py", {*REPORTS, SERVER}),
         ("components/common/reports/style.page.css", {*REPORTS, SERVER}),
         ("components/common/metrics/bootstrap.py", {"promote"}),
+        ("components/common/config/serve.py", set()),
+        ("components/common/config/tsne.py", {"tsne"}),
         ("components/common/base/errors.py", {*steps(), SERVER}),
         ("components/train/train.py", {"train"}),
         ("components/train/requirements.lock", {"train"}),

@@ -10,7 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.common.batch import Wanted, open_table, predict_table
-from components.common.config import DownloadArgument, Notation, PreprocessArgument, TrainArgument
+from components.common.config.download import DownloadArgument
+from components.common.config.preprocess import PreprocessArgument
+from components.common.config.reading import Notation
+from components.common.config.train import TrainArgument
 from components.common.inference import load_predictor
 from components.common.tests.workbooks import write_workbook
 from components.download.download import download_file

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from components.common.base.errors import Refusal
-from components.common.config import PromoteArgument
+from components.common.config.promote import PromoteArgument
 from components.promote.compare import compare
 from tests.conftest import ROOT, command_line
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from components.common.base.errors import Refusal
-from components.common.config import accept
+from components.common.config.base import accept
 from components.common.config.cluster import Cluster
 from components.common.config.serve import Serve
 from tabpipe.cluster.secrets import KEYS

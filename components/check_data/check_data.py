@@ -12,7 +12,8 @@ from components.check_data.checks import Check, refusal, summary
 from components.check_data.reference import reference_table
 from components.common.base.errors import Refusal, nearest
 from components.common.base.files import written_whole
-from components.common.config import CheckDataArgument, accept
+from components.common.config.base import accept
+from components.common.config.check_data import CheckDataArgument
 from components.common.config.patterns import is_pattern
 from components.common.reports.html import write_page
 from components.common.tables.parquet import read_table

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from components.common.config import Kind
+from components.common.config.base import Kind
 
 EXPECTED: dict[Kind, str] = {
     "numerical": "numbers",

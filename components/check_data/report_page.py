@@ -14,7 +14,8 @@ from components.check_data.drift import category_counts
 from components.check_data.kinds import fits
 from components.common.base.errors import shorten
 from components.common.base.numbers import written
-from components.common.config import CheckDataArgument, Kind
+from components.common.config.base import Kind
+from components.common.config.check_data import CheckDataArgument
 from components.common.config.patterns import some
 from components.common.reports import charts, html
 from components.common.reports.svg import finite

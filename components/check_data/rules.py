@@ -18,7 +18,8 @@ from components.check_data.kinds import EXPECTED, fits, words_of_type
 from components.check_data.values import check_target, check_values
 from components.common.base.errors import nearest
 from components.common.base.numbers import written
-from components.common.config import CheckDataArgument, ColumnCheck, Kind
+from components.common.config.base import Kind
+from components.common.config.check_data import CheckDataArgument, ColumnCheck
 
 _NO_RULES = ColumnCheck()
 

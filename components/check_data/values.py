@@ -12,7 +12,8 @@ import pandas as pd
 from components.check_data.checks import Check, of_rows, rows_of
 from components.common.base.errors import nearest, shorten
 from components.common.base.numbers import written
-from components.common.config import ColumnCheck, Kind, Task
+from components.common.config.base import Kind, Task
+from components.common.config.check_data import ColumnCheck
 from components.common.reports.svg import numbers
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal
-from components.common.config import DownloadArgument
+from components.common.config.download import DownloadArgument
 from components.common.config.patterns import kinds_of
 from components.common.inference.arrow_values import of_kind
 from components.common.inference.coerce import ABSENT

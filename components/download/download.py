@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.common.config import DownloadArgument, accept
+from components.common.config.base import accept
+from components.common.config.download import DownloadArgument
 from components.common.sources import Progress, open_bytes, parse
 from components.download.convert import convert
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal
-from components.common.config import EvaluateArgument, accept
+from components.common.config.base import accept
+from components.common.config.evaluate import EvaluateArgument
 from components.common.inference.saved_model import load, refuse_absent
 from components.common.inference.sklearn_predict import ask, classes_of, unwrapped
 from components.common.metrics.baseline import Baseline, prefixed, saved_baseline

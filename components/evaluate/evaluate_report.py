@@ -9,7 +9,7 @@ from components.common.reports import html
 from components.common.reports.model_quality import answer_sections, score_cards, title_of
 
 if TYPE_CHECKING:
-    from components.common.config import EvaluateArgument
+    from components.common.config.evaluate import EvaluateArgument
     from components.evaluate.outcome import Evaluated
     from components.evaluate.slices import Slice
 

@@ -12,7 +12,8 @@ from typing import Any
 from components.common.artifacts import open_store
 from components.common.batch import Tally, Wanted, open_table, predict_table
 from components.common.batch.rejects import empty_rejects
-from components.common.config import PredictArgument, accept
+from components.common.config.base import accept
+from components.common.config.predict import PredictArgument
 from components.common.config.reading import Reading
 from components.common.registry.model_ref import bring_marked
 from components.common.tables.parquet import write_arrow

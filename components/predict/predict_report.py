@@ -12,7 +12,7 @@ from components.common.reports import charts, html
 if TYPE_CHECKING:
     from components.common.artifacts import Version
     from components.common.batch import Tally
-    from components.common.config import PredictArgument
+    from components.common.config.predict import PredictArgument
     from components.common.inference import Predictor
 
 _MOST = 100

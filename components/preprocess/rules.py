@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal
-from components.common.config import Derive, Kind
+from components.common.config.base import Kind
+from components.common.config.preprocess import Derive
 
 if TYPE_CHECKING:
     import pyarrow as pa

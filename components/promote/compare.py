@@ -25,7 +25,7 @@ from components.promote.slice_pairs import SlicePair, slice_pairs
 if TYPE_CHECKING:
     import pandas as pd
 
-    from components.common.config import PromoteArgument
+    from components.common.config.promote import PromoteArgument
 
 _TEST = "test split"
 _FEWEST_ROWS, _LEAST_SHARE = 30, 0.1

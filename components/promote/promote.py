@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from components.common.artifacts import Store, Version, open_store
 from components.common.artifacts.naming import artifact_name
 from components.common.base.errors import Refusal
-from components.common.config import PromoteArgument, accept
+from components.common.config.base import accept
+from components.common.config.promote import PromoteArgument
 from components.common.config.segregate import SplitRule
 from components.common.metrics.baseline import prefixed
 from components.common.registry import Standing, challenge, given_up, model_name, standing

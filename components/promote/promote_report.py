@@ -14,7 +14,7 @@ from components.promote.number_line import number_line
 from components.promote.verdict import ROUNDING, title
 
 if TYPE_CHECKING:
-    from components.common.config import PromoteArgument
+    from components.common.config.promote import PromoteArgument
     from components.promote.compare import Comparison
     from components.promote.verdict import Reason, Verdict
 

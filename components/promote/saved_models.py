@@ -21,7 +21,7 @@ from components.promote.signatures import differences
 if TYPE_CHECKING:
     import pandas as pd
 
-    from components.common.config import PromoteArgument
+    from components.common.config.promote import PromoteArgument
 
 _FEWEST, _MOST, _WARM_UP = 7, 20, 2
 """Rows that are timed, after some that warm up."""

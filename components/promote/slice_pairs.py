@@ -13,7 +13,7 @@ from components.common.metrics.slices import parts_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from components.common.config import PromoteArgument
+    from components.common.config.promote import PromoteArgument
 
 
 @dataclass(frozen=True)

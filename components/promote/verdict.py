@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from components.common.base.numbers import score, written
-from components.common.config import PromoteArgument
-from components.common.config.promote import LOWER
+from components.common.config.promote import LOWER, PromoteArgument
 from components.common.reports.model_quality import TITLES
 from components.promote.compare import Comparison
 from components.promote.slice_pairs import SlicePair

@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from components.common.artifacts import open_store
-from components.common.config import CheckDataArgument, DownloadArgument, PredictArgument, PromoteArgument, accept
+from components.common.config.base import accept
+from components.common.config.check_data import CheckDataArgument
+from components.common.config.download import DownloadArgument
+from components.common.config.predict import PredictArgument
+from components.common.config.promote import PromoteArgument
 from components.common.registry import mark, standing
 from components.common.registry.model_ref import mark_of, version_of
 from components.common.sources import Progress, resolve

@@ -22,7 +22,8 @@ def segregate(
         test: What the chosen model is judged by, parquet; nothing before evaluate reads it.
         defaults: The whole section that the pipeline was compiled with.
     """
-    from components.common.config import SegregateArgument, accept
+    from components.common.config.base import accept
+    from components.common.config.segregate import SegregateArgument
     from components.common.tracking.step import came_from, stamp, step
     from components.segregate.segregate import segregate_file
 

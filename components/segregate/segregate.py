@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal, nearest
-from components.common.config import SegregateArgument, accept
+from components.common.config.base import accept
+from components.common.config.segregate import SegregateArgument
 from components.common.tables.parquet import parquet_file, write_arrow
 from components.segregate.strategies import by_group, by_time, shuffled
 

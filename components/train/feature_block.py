@@ -19,7 +19,7 @@ from components.train.features import Plan
 if TYPE_CHECKING:
     import pandas as pd
 
-    from components.common.config import Kind, Task
+    from components.common.config.base import Kind, Task
 
 TargetType = Literal["binary", "multiclass", "continuous"]
 _DENSE_BYTES = 256 << 20

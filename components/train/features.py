@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from components.common.base.errors import Refusal, nearest
-from components.common.config import Kind, TrainArgument
+from components.common.config.base import Kind
 from components.common.config.patterns import chosen, expand
-from components.common.config.train import OF_KIND, ColumnFeatures
+from components.common.config.train import OF_KIND, ColumnFeatures, TrainArgument
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from sklearn.utils._param_validation import (
 )
 
 from components.common.base.errors import Refusal, nearest
-from components.common.config import TrainArgument
 from components.common.config.estimators import (
     Estimator,
     named,
@@ -27,6 +26,7 @@ from components.common.config.estimators import (
     refuse_unknown,
     refuse_unknown_early,
 )
+from components.common.config.train import TrainArgument
 
 ALLOWED = frozenset(
     {

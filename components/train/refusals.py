@@ -11,7 +11,7 @@ from components.common.base.errors import Refusal
 if TYPE_CHECKING:
     import pandas as pd
 
-    from components.common.config import TrainArgument
+    from components.common.config.train import TrainArgument
     from components.train.features import Plan
 
 

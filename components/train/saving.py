@@ -24,7 +24,7 @@ from components.common.inference.plan import FOLDER
 if TYPE_CHECKING:
     import pandas as pd
 
-    from components.common.config import Kind
+    from components.common.config.base import Kind
 
 EXAMPLE_ROWS = 2
 _OF_MODEL = {"mlflow", "sklearn", "numpy", "scipy", "pandas", "cloudpickle"}

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal
-from components.common.config import TrainArgument, accept
+from components.common.config.base import accept
+from components.common.config.train import TrainArgument
 from components.common.inference.plan import noted_of
 from components.common.inference.sklearn_predict import answers, classes_of
 from components.common.inference.values import converted

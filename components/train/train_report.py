@@ -11,7 +11,7 @@ from components.common.reports import charts, html
 from components.common.reports.model_quality import answer_sections, score_cards
 
 if TYPE_CHECKING:
-    from components.common.config import TrainArgument
+    from components.common.config.train import TrainArgument
     from components.train.compiling import Compiled
     from components.train.importance import Importance
     from components.train.outcome import Trained

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal, nearest
-from components.common.config import Reading
+from components.common.config.reading import Reading
 from components.common.inference.arrow_values import scalars
 from components.common.inference.coerce import ABSENT
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from components.common.base.errors import Refusal, nearest
 from components.common.base.numbers import score
-from components.common.config import Reading
+from components.common.config.reading import Reading
 from components.common.storage.backend import Place
 from tabpipe.ab.checks import warnings
 from tabpipe.ab.compare import Comparison, compare

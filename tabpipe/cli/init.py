@@ -10,7 +10,7 @@ from typing import Any
 
 from components.common.base.errors import Refusal
 from components.common.base.files import written_whole
-from components.common.config import Reading
+from components.common.config.reading import Reading
 from tabpipe.console import detail, document, progress
 from tabpipe.reading_options import add_reading, reading_of
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from components.common.config import PredictArgument, as_argument
+from components.common.config.base import as_argument
+from components.common.config.predict import PredictArgument
 from tabpipe.compile.images import stamp_images
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal, nearest
-from components.common.config import Reading
+from components.common.config.reading import Reading
 from components.common.storage.progress import in_words
 from tabpipe.draft.kinds import COUNTS_ROWS, decide_kind
 from tabpipe.draft.leaks import leave_out_leaks
@@ -20,7 +20,7 @@ from tabpipe.draft.task import decide_task, refuse_no_target
 from tabpipe.draft.totals import total_up
 
 if TYPE_CHECKING:
-    from components.common.config import Task
+    from components.common.config.base import Task
 
 _LEAST_ROWS = 10
 

@@ -12,7 +12,7 @@ from components.common.metrics.scores import auc_macro_ovo
 from tabpipe.draft.profile import Profile
 
 if TYPE_CHECKING:
-    from components.common.config import Kind, Task
+    from components.common.config.base import Kind, Task
 
 SUSPICIOUS = 0.99
 """AUC or R² of a model of one column, above which it is no honest feature."""

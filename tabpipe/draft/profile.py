@@ -14,7 +14,7 @@ from components.common.inference.arrow_values import of_kind
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from components.common.config import Kind
+    from components.common.config.base import Kind
 
 
 _LEAST_GROWN = 20

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.common.base.errors import Refusal
-from components.common.config import Reading
+from components.common.config.reading import Reading
 from components.common.inference.coerce import ABSENT
 from components.common.inference.values import NotOfKind, text_of
 from components.common.sources import paths_of

@@ -15,7 +15,7 @@ from tabpipe.draft import names
 from tabpipe.draft.profile import Profile
 
 if TYPE_CHECKING:
-    from components.common.config import Task
+    from components.common.config.base import Task
 
 _LEAST_GROUPS, _LEAST_IDS = 10, 30
 """Groups that are dealt to three splits: of people, and of what is merely called an id."""

@@ -10,7 +10,7 @@ from components.common.base.errors import Refusal, shorten
 from tabpipe.draft import names
 
 if TYPE_CHECKING:
-    from components.common.config import Task
+    from components.common.config.base import Task
     from tabpipe.draft.profile import Profile
 
 _MOST_LABELS = 10

@@ -17,7 +17,7 @@ from tabpipe.draft.survey import hashes_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from components.common.config import Kind
+    from components.common.config.base import Kind
     from tabpipe.draft.profile import Profile
 
 _MOST_CLASSES = 10_000

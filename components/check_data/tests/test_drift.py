@@ -11,7 +11,7 @@ from components.check_data.check_data import check_file, check_table
 from components.check_data.drift import MISSING, category_counts, check_drift, kl_divergence, sidak
 from components.check_data.reference import reference_table
 from components.common.base.errors import Refusal
-from components.common.config import CheckDataArgument
+from components.common.config.check_data import CheckDataArgument
 from components.common.tables.parquet import write_table
 
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from components.common.config import PromoteArgument
-from components.common.config.promote import sign_of
+from components.common.config.promote import PromoteArgument, sign_of
 from components.common.inference.sklearn_predict import Answers
 from components.common.metrics.scores import all_classes, coded, losses
 

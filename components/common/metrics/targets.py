@@ -11,7 +11,7 @@ from components.common.base.errors import Refusal, nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-    from components.common.config import Task
+    from components.common.config.base import Task
 
 
 def target_values(table: pd.DataFrame, target: str, task: Task, where: str) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from components.common.config import CheckData
+from components.common.config.check_data import CheckData
 from components.common.sources import resolve
 
 

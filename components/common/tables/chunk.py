@@ -16,7 +16,7 @@ from components.common.inference.coerce import ABSENT, Way
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from components.common.config import Kind
+    from components.common.config.base import Kind
 
 
 @dataclass(frozen=True, slots=True)

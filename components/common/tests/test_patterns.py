@@ -1,8 +1,9 @@
 import pytest
 
 from components.common.base.errors import Refusal
-from components.common.config import Reading, TrainArgument
 from components.common.config.patterns import chosen, expand, rule_of
+from components.common.config.reading import Reading
+from components.common.config.train import TrainArgument
 
 TABLE = ["id", "f1", "f2", "g1", "price [EUR]", "y"]
 

@@ -10,7 +10,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
 from components.common.base.errors import Refusal
-from components.common.config import EvaluateArgument
+from components.common.config.evaluate import EvaluateArgument
 from components.common.inference.saved_model import load
 from components.common.inference.sklearn_predict import Answers
 from components.common.metrics.baseline import baseline_of

@@ -6,7 +6,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from components.common.config import PromoteArgument
+from components.common.config.promote import PromoteArgument
 
 TARGETS = {"classification": "kind", "regression": "price"}
 

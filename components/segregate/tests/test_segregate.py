@@ -232,7 +232,7 @@ def test_the_step_stamps_its_three_tables(tmp_path, monkeypatch):
     ids=["strata", "shuffle", "group", "time"],
 )
 def test_the_rule_of_a_split_is_what_it_comes_to(settings, words):
-    from components.common.config import SegregateArgument
+    from components.common.config.segregate import SegregateArgument
 
     rule = SegregateArgument(target="kind", task="classification", **settings).rule
     assert str(rule) == words

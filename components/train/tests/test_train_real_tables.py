@@ -3,7 +3,7 @@
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
-from components.common.config import TrainArgument
+from components.common.config.train import TrainArgument
 from components.common.inference.sklearn_predict import ask, classes_of
 from components.common.metrics.scores import scored
 from components.common.metrics.targets import target_values

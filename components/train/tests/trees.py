@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from components.common.config import TrainArgument
+from components.common.config.train import TrainArgument
 
 
 def trees(rows=300, seed=0):

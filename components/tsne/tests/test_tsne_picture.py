@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from components.common.base.errors import Refusal
-from components.common.config import TsneArgument
+from components.common.config.tsne import TsneArgument
 from components.common.tables.parquet import write_table
 from components.tsne.component import tsne as tsne_step
 from components.tsne.tsne import embed, tsne_file
