@@ -41,9 +41,9 @@ class Estimator(Protocol):
 class Trees:
     """A forest or a boosted ensemble.
 
-    ONNX Runtime tells the leaf that each tree ends in, exactly; what the leaves hold is added up here in float64 in
-    scikit-learn's own order, so the answers are scikit-learn's bit by bit. Letting ONNX Runtime add them in float32 is
-    no faster and is off by about 4e-7.
+    ONNX Runtime tells the leaf that each tree ends in, exactly; what the leaves hold is added up here in the library's
+    own order and precision (float64, of XGBoost float32), so the answers are the library's bit by bit. Letting ONNX
+    Runtime add them in float32 is no faster and is off by about 4e-7.
 
     Args:
         folder: Has `trees.onnx` and `leaves.npy`.
@@ -58,8 +58,8 @@ class Trees:
         if plan["kind"] == "forest":
             self._finish, self._baseline, self._outputs = _MEAN[plan["link"]](len(self._offsets)), None, 0
         else:
-            self._finish, self._outputs = _LINKS[plan["link"]], plan["outputs"]
-            self._baseline = np.array(plan["baseline"], dtype=np.float64).reshape(1, 1, -1)
+            self._finish, self._outputs = LINKS[plan["link"]], plan["outputs"]
+            self._baseline = np.array(plan["baseline"], dtype=self._leaves.dtype).reshape(1, 1, -1)
         self._session = _session(folder / FOREST)
 
     def answer(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -68,10 +68,10 @@ class Trees:
             features = features.astype(np.float32)
         rows = len(features)
         if rows < _SHARED:
-            return self._finish(self._sums(features))
+            return self._finish(self._sums(features).astype(np.float64, copy=False))
         size = min(_AT_ONCE, -(-rows // _processors()))
         parts = [features[first : first + size] for first in range(0, rows, size)]
-        return self._finish(np.concatenate(list(_each(self._sums, parts))))
+        return self._finish(np.concatenate(list(_each(self._sums, parts))).astype(np.float64, copy=False))
 
     def _sums(self, features: np.ndarray) -> np.ndarray:
         """(rows, outputs): what the leaves of all trees hold, added up tree by tree."""
@@ -81,8 +81,10 @@ class Trees:
         values = self._leaves.take(at, axis=0, mode="clip")
         if self._baseline is None:
             return _added(values)
-        # (trees, rows, 1) as (iterations, outputs, rows): each output has a tree per iteration.
-        steps = values.reshape(-1, self._outputs, len(features)).transpose(0, 2, 1)
+        steps = values
+        if values.shape[2] != self._outputs:
+            # (trees, rows, 1) as (iterations, outputs, rows): each output has a tree per iteration.
+            steps = values.reshape(-1, self._outputs, len(features)).transpose(0, 2, 1)
         first = np.broadcast_to(self._baseline, (1, len(features), self._outputs))
         return _added(np.concatenate([first, steps]))
 
@@ -105,7 +107,7 @@ class Linear:
     def __init__(self, folder: Path, plan: Mapping[str, Any]):
         with np.load(folder / LINEAR, allow_pickle=False) as held:
             self._coef, self._intercept = np.ascontiguousarray(held["coef"].T), held["intercept"]
-        self._finish = _LINKS[plan["link"]]
+        self._finish = LINKS[plan["link"]]
 
     def answer(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """See `Estimator.answer`."""
@@ -150,6 +152,10 @@ def load_compiled(folder: Path, plan: Mapping[str, Any]) -> Estimator:
         folder: Its files.
         plan: The part `estimator` of the plan.
     """
+    if plan["kind"] == "network":
+        from components.common.inference.network import Network
+
+        return Network(folder, plan)
     return Linear(folder, plan) if plan["kind"] == "linear" else Trees(folder, plan)
 
 
@@ -201,6 +207,10 @@ def _identity(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     return raw[:, 0], None
 
 
+def _exponential(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    return np.exp(raw[:, 0]), None
+
+
 def _logistic(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """Of two classes; the class is that of the sign, as scikit-learn's linear models have it."""
     score = raw[:, 0]
@@ -217,4 +227,4 @@ def _softmax(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 _MEAN = {"classes": _mean_of_classes, "numbers": _mean_of_numbers}
-_LINKS = {"identity": _identity, "logistic": _logistic, "softmax": _softmax}
+LINKS = {"identity": _identity, "exponential": _exponential, "logistic": _logistic, "softmax": _softmax}

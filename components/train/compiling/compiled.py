@@ -12,9 +12,11 @@ import numpy as np
 
 from components.common.base.numbers import written
 from components.common.inference.estimators import FOREST, LINEAR, VALUES
+from components.common.inference.network import FILE as NETWORK
 from components.common.inference.plan import FILE
-from components.common.inference.sklearn_predict import Answers
+from components.common.inference.sklearn_predict import Answers, unwrapped
 from components.train.compiling.blocks import noted_blocks
+from components.train.compiling.boosters import OF_LIBRARY
 from components.train.compiling.not_compiled import NotCompiled
 from components.train.compiling.trees import ensemble_of, graph, leaves_of
 
@@ -25,6 +27,8 @@ PROBABILITY_DIFFERENCE = 1e-5
 """Most that a probability may differ from scikit-learn's."""
 RELATIVE_DIFFERENCE = 1e-9
 """Most that a number may differ, as a share of its size (of 1 where it is smaller)."""
+SINGLE_DIFFERENCE = 2.5e-7
+"""The same of a library that computes in float32: two steps of that."""
 _LINEAR = ("LogisticRegression", "Ridge", "LinearRegression", "Lasso", "ElasticNet")
 
 
@@ -92,7 +96,11 @@ def _estimator(estimator: Any, noted: Mapping[str, Any], folder: Path) -> dict[s
             "kind": "linear",
             "link": "identity" if classes is None else "logistic" if len(coef) == 1 else "softmax",
         }
-    ensemble = ensemble_of(estimator)
+    if type(inside := unwrapped(estimator)).__name__ in ("MLPClassifier", "MLPRegressor"):
+        return _network(estimator, inside, folder)
+    estimator = inside
+    read = OF_LIBRARY.get(type(estimator).__module__.partition(".")[0], ensemble_of)
+    ensemble = read(estimator)
     leaves, offsets = leaves_of(ensemble)
     missing = any(_leaves_missing(block) for block in noted["blocks"])
     (folder / FOREST).write_bytes(graph(ensemble, noted["width"], missing))
@@ -107,6 +115,19 @@ def _leaves_missing(block: Mapping[str, Any]) -> bool:
     return (block["kind"] == "numerical" and block["impute"] is None) or (
         block["kind"] == "date" and block["median"] is None
     )
+
+
+def _network(estimator: Any, inside: Any, folder: Path) -> dict[str, Any]:
+    """Writes a neural network; what is around one that learnt a scaled target has the scale."""
+    if inside.out_activation_ not in ("identity", "logistic", "softmax"):
+        raise NotCompiled(f"its output {inside.out_activation_} has no compiled form")
+    if inside.out_activation_ == "logistic" and inside.n_outputs_ > 1:
+        raise NotCompiled("it has several outputs")
+    arrays = {f"weight{at}": layer for at, layer in enumerate(inside.coefs_)}
+    arrays |= {f"bias{at}": layer for at, layer in enumerate(inside.intercepts_)}
+    target = [getattr(estimator, "mean_", 0.0), getattr(estimator, "scale_", 1.0)]
+    np.savez(folder / NETWORK, **arrays, target=np.array(target))
+    return {"kind": "network", "activation": inside.activation, "link": inside.out_activation_}
 
 
 def _compared(
@@ -142,7 +163,8 @@ def _compared(
         return len(table), 0.0, f"{different} of {len(table)} validation rows got another class"
     if plan.classes is None:
         size = np.maximum(np.abs(expected.predicted), 1.0)
-        difference, most = float((np.abs(found.predicted - expected.predicted) / size).max()), RELATIVE_DIFFERENCE
+        difference = float((np.abs(found.predicted - expected.predicted) / size).max())
+        most = SINGLE_DIFFERENCE if part and part.get("sums") == "float32" else RELATIVE_DIFFERENCE
     elif expected.probabilities is not None:
         difference = float(np.abs(found.probabilities - expected.probabilities).max())
         most = PROBABILITY_DIFFERENCE
@@ -156,7 +178,7 @@ def _written(
     folder: Path, noted: dict[str, Any], why: str, path: str, rows: int = 0, difference: float = 0.0
 ) -> Compiled:
     kept = noted.get("estimator") is not None
-    for name in (FOREST, VALUES, LINEAR):
+    for name in (FOREST, VALUES, LINEAR, NETWORK):
         if not kept:
             (folder / name).unlink(missing_ok=True)
     noted["why"] = why

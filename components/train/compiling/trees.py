@@ -32,7 +32,7 @@ class Tree:
     missing_left: np.ndarray
     """(nodes,) whether NaN goes left."""
     values: np.ndarray
-    """(nodes, outputs) float64; only those of leaves count."""
+    """(nodes, outputs), in the type that they are added up in; only those of leaves count."""
     members: Mapping[int, Sequence[int]] = field(default_factory=dict)
     """Node that asks for a category to the categories that go left; it has no threshold."""
 
@@ -152,11 +152,11 @@ def leaves_of(ensemble: Ensemble) -> tuple[np.ndarray, list[int]]:
     """What all leaves hold, tree by tree, and where each tree's begin.
 
     Returns:
-        (leaves, outputs) float64, and the offsets.
+        (leaves, outputs), float64 or what else the ensemble adds up in, and the offsets.
     """
     parts = [tree.values[tree.left < 0] for tree in ensemble.trees]
     offsets = np.cumsum([0, *(len(part) for part in parts[:-1])])
-    return np.ascontiguousarray(np.concatenate(parts), dtype=np.float64), [int(at) for at in offsets]
+    return np.ascontiguousarray(np.concatenate(parts)), [int(at) for at in offsets]
 
 
 def graph(ensemble: Ensemble, width: int, missing: bool = True) -> bytes:
