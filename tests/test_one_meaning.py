@@ -48,6 +48,10 @@ READING = {
 }
 
 
+MODELS = {".csv": "random_forest", ".jsonl": "lightgbm", ".parquet": "xgboost"}
+"""Each format of a training table with an estimator of another library."""
+
+
 def made(seed):
     """A table of every kind, with what makes one door differ from another, and its target."""
     rng = np.random.default_rng(seed)
@@ -119,6 +123,8 @@ def table(trained_on):
 @pytest.fixture(scope="module")
 def trained(trained_on, table, tmp_path_factory):
     """The folder of a model that was trained on the table in a format, and its own answers to the clean table."""
+    if (library := MODELS[trained_on]) != "random_forest":
+        pytest.importorskip(library, reason=f"{library} is not installed: make estimator MODEL={library}")
     folder = tmp_path_factory.mktemp("trained")
     source = write(table, folder / f"table{trained_on}")
     reading = DownloadArgument(source="", **READING)
@@ -134,7 +140,7 @@ def trained(trained_on, table, tmp_path_factory):
         columns=KINDS,
         fill={"word": "none"},
         reading=reading.model_dump(exclude={"source", "kinds"}),
-        model="random_forest",
+        model=MODELS[trained_on],
         n_estimators=8,
         features={"text": {"lowercase": False, "binary": False}},
     )

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from components.common.inference.links import LINKS, MEAN
+
 FOREST, VALUES, LINEAR = "trees.onnx", "leaves.npy", "linear.npz"
 """Files of a compiled estimator."""
 _AT_ONCE = 128
@@ -56,7 +58,7 @@ class Trees:
         self._offsets = np.array(plan["offsets"], dtype=np.intp)
         self._finish: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
         if plan["kind"] == "forest":
-            self._finish, self._baseline, self._outputs = _MEAN[plan["link"]](len(self._offsets)), None, 0
+            self._finish, self._baseline, self._outputs = MEAN[plan["link"]](len(self._offsets)), None, 0
         else:
             self._finish, self._outputs = LINKS[plan["link"]], plan["outputs"]
             self._baseline = np.array(plan["baseline"], dtype=self._leaves.dtype).reshape(1, 1, -1)
@@ -189,42 +191,3 @@ def _session(path: Path) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = options.enable_mem_pattern = False
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def _mean_of_classes(trees: int) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]:
-    def finish(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        sums /= trees
-        return sums.argmax(axis=1), sums
-
-    return finish
-
-
-def _mean_of_numbers(trees: int) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]:
-    return lambda sums: (sums[:, 0] / trees, None)
-
-
-def _identity(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    return raw[:, 0], None
-
-
-def _exponential(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    return np.exp(raw[:, 0]), None
-
-
-def _logistic(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Of two classes; the class is that of the sign, as scikit-learn's linear models have it."""
-    score = raw[:, 0]
-    # The sides apart, so that the exponential never overflows.
-    small = np.exp(-np.abs(score))
-    second = np.where(score >= 0, 1.0, small) / (1.0 + small)
-    return (score > 0).astype(np.intp), np.stack([1.0 - second, second], axis=1)
-
-
-def _softmax(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    odds = np.exp(raw - raw.max(axis=1, keepdims=True))
-    odds /= odds.sum(axis=1, keepdims=True)
-    return odds.argmax(axis=1), odds
-
-
-_MEAN = {"classes": _mean_of_classes, "numbers": _mean_of_numbers}
-LINKS = {"identity": _identity, "exponential": _exponential, "logistic": _logistic, "softmax": _softmax}

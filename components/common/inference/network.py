@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from components.common.inference.estimators import LINKS
+from components.common.inference.links import LINKS
 
 FILE = "network.npz"
 """The file of a compiled network."""
