@@ -26,7 +26,6 @@ class Estimator:
     wrapper: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    features: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     """Name to its rule; empty where scikit-learn has it."""
 

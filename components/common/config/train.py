@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
 from components.common.config.base import Kind, Section, Task
-from components.common.config.estimators import NAMED
 from components.common.config.patterns import expand
 from components.common.config.preprocess import Derive
 from components.common.config.reading import Reading
@@ -108,16 +107,6 @@ class Train(Section):
     """Seed of the model."""
     features: Features = Field(default_factory=Features)
     """Which columns become features, and how."""
-
-    @model_validator(mode="after")
-    def _features_of_model(self) -> Train:
-        """Takes the settings that serve the model best for those that are not given."""
-        for kind, settings in next((one.features for one in NAMED.get(self.model, {}).values()), {}).items():
-            of_kind = getattr(self.features, kind)
-            for name, value in settings.items():
-                if name not in of_kind.model_fields_set:
-                    setattr(of_kind, name, value)
-        return self
 
     @property
     def hyperparameters(self) -> dict[str, Any]:

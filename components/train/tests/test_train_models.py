@@ -149,11 +149,13 @@ def test_other_libraries_get_the_types_that_they_take(make_section, model, sent,
     assert found.get("depth") is None
 
 
-def test_boosting_libraries_see_missing_and_unscaled_numbers_unless_asked_otherwise():
-    assert Train(model="lightgbm").features.numerical.model_dump() == {"impute": "none", "scale": False}
-    given = Train.model_validate({"model": "xgboost", "features": {"numerical": {"impute": "mean"}}})
-    assert given.features.numerical.model_dump() == {"impute": "mean", "scale": False}
-    assert Train(model="linear").features.numerical.scale
+def test_boosting_libraries_get_missing_and_unscaled_numbers_unless_asked_otherwise(make_section, table):
+    installed("xgboost")
+    found = train(
+        make_section(model="xgboost", n_estimators=2, features={"columns": {"girth": {"impute": "mean"}}}), table, table
+    )
+    assert found.plan.settings["height"] == {"impute": "none", "scale": False, "indicator": False}
+    assert found.plan.settings["girth"]["impute"] == "mean"
 
 
 @pytest.mark.parametrize(
