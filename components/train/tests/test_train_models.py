@@ -5,7 +5,6 @@ import pytest
 
 from components.common.base.errors import Refusal
 from components.common.config.estimators import NAMED, packages_of, refuse_not_installed, refuse_unknown_early
-from components.common.config.train import Train
 from components.train.models import as_accepted, constraints_of, estimator_class, make_estimator
 from components.train.train import train
 
