@@ -9,7 +9,6 @@ sizes of all processes together.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import platform
@@ -18,13 +17,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import psutil
+
+from bench.serving.servers import peak_memory
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL = Path(os.environ.get("TABPIPE_SHARED_DATA", ROOT.parent / "shared" / "data")) / "genres_mod.parquet"
@@ -43,31 +43,12 @@ def timed(command: list[str], env: dict[str, str]) -> float:
     return time.perf_counter() - started
 
 
-def peak_memory(command: list[str], env: dict[str, str]) -> float:
+def peak(command: list[str], env: dict[str, str]) -> float:
     """Runs a command; returns its process tree's peak memory in MiB, shared pages counted once. Looking slows it."""
     process = _started(command, env)
-    root, peak, done = psutil.Process(process.pid), [0.0], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(SAMPLE_EVERY):
-            with contextlib.suppress(psutil.Error):
-                peak[0] = max(peak[0], sum(_memory(one) for one in [root, *root.children(recursive=True)]))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
+    with peak_memory(psutil.Process(process.pid), SAMPLE_EVERY) as found:
         _ended(process, command)
-    finally:
-        done.set()
-        watcher.join()
-    return peak[0] / 2**20
-
-
-def _memory(process: psutil.Process) -> int:
-    try:
-        return process.memory_full_info().pss if sys.platform == "linux" else process.memory_info().rss
-    except psutil.Error:
-        return 0
+    return found[0]
 
 
 def _started(command: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -95,7 +76,7 @@ def main() -> None:
         table = _table(options.table, Path(name))
         _round(timed, table, Path(name))  # warms the file cache
         seconds = [_round(timed, table, Path(name)) for _ in _shown("timing", options.rounds)]
-        memory = [_round(peak_memory, table, Path(name)) for _ in _shown("memory", MEMORY_ROUNDS)]
+        memory = [_round(peak, table, Path(name)) for _ in _shown("memory", MEMORY_ROUNDS)]
     _print(seconds, memory, options.table)
 
 

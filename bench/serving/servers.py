@@ -22,8 +22,6 @@ _LONGEST_START = 90.0
 _LONGEST_STOP = 15.0
 _LOOK = 0.01
 """Seconds between two tries to get the first answer."""
-_SAMPLE = 0.1
-"""Seconds between two looks at the memory."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +141,12 @@ def _answers(port: int, body: bytes) -> bool:
 
 
 @contextlib.contextmanager
-def peak_memory(process: psutil.Process) -> Iterator[list[float]]:
+def peak_memory(process: psutil.Process, every: float = 0.1) -> Iterator[list[float]]:
     """Watches the memory of a process and all below it while the block runs.
+
+    Args:
+        process: The process.
+        every: Seconds between two looks.
 
     Yields:
         A list whose one item is the peak in MiB: on Linux of the proportional set sizes, in which a page that
@@ -158,7 +160,7 @@ def peak_memory(process: psutil.Process) -> Iterator[list[float]]:
                 peak[0] = max(
                     peak[0], sum(_memory(one) for one in [process, *process.children(recursive=True)]) / 2**20
                 )
-            if done.wait(_SAMPLE):
+            if done.wait(every):
                 return
 
     watcher = threading.Thread(target=watch)

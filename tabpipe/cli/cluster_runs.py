@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal
-from tabpipe.console import error, progress
+from tabpipe.console import columns, error, progress
 
 if TYPE_CHECKING:
     from tabpipe.cluster.client import Cluster
@@ -188,10 +188,7 @@ def _schedules(options: argparse.Namespace) -> int:
     if not rows:
         print("  nothing is scheduled; for instance: make schedule CONFIG=nyc_rentals CRON='0 3 * * 1'")
         return 0
-    head = ("use case", "cron (UTC)", "state", "version", "latest run")
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    for row in [head, *rows]:
-        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print("\n".join(columns(("use case", "cron (UTC)", "state", "version", "latest run"), rows)))
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def add(commands: Any) -> None:
     install.add_argument("--namespace", default="kubeflow", help="another one, with --only platform")
     install.add_argument(
         "--image",
+        dest="images",
         action="append",
         default=[],
         metavar="OLD=NEW",
@@ -46,19 +48,7 @@ def add(commands: Any) -> None:
 def _install(options: argparse.Namespace) -> int:
     from tabpipe.install.install import Install, install
 
-    return install(
-        Install(
-            options.overlay,
-            options.registry,
-            options.context,
-            options.kfp_manifests,
-            options.only,
-            options.namespace,
-            options.image,
-            options.timeout,
-            options.force,
-        )
-    )
+    return install(Install(**{field.name: getattr(options, field.name) for field in fields(Install)}))
 
 
 def _up(options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from typing import Any
 
 
@@ -82,19 +83,7 @@ def _serve(options: argparse.Namespace) -> int:
 def _deploy(options: argparse.Namespace) -> int:
     from tabpipe.serving.deploy import Deployment, deploy
 
-    return deploy(
-        Deployment(
-            options.config,
-            options.overrides,
-            options.registry,
-            options.overlay,
-            options.namespace,
-            options.context,
-            options.model,
-            options.timeout,
-            options.force,
-        )
-    )
+    return deploy(Deployment(**{field.name: getattr(options, field.name) for field in fields(Deployment)}))
 
 
 def _undeploy(options: argparse.Namespace) -> int:
