@@ -90,9 +90,13 @@ def _modules(node: ast.AST) -> Iterator[str]:
         if node.module and node.module.partition(".")[0] == PACKAGE:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
     else:
-        below = ast.iter_child_nodes(node)
+        below = (child for block in _BLOCKS for child in getattr(node, block, ()))
     for child in below:
         yield from _modules(child)
+
+
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+"""The fields of a statement that hold statements: an import is one, and stands in no expression."""
 
 
 @functools.cache
