@@ -1,9 +1,12 @@
 """What tests of whole runs share: the command line as a user starts it, and a small table with a config of its own."""
 
 import contextlib
+import fcntl
+import hashlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -15,13 +18,16 @@ import pandas as pd
 import pytest
 import yaml
 
-from tabpipe.engines import fork_client
+from tabpipe.engines import (
+    fork_client,
+    kfp_light,  # noqa: F401 - before all that imports kfp: its clients take half a second to import
+)
 from tests.forked import Forked
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL = Path(os.environ.get("TABPIPE_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
-RUNS = {"tabpipe", "mlflow", "any_registry", "minio", "moto", "bucket", "real_table"}
+RUNS = {"tabpipe", "finished", "mlflow", "any_registry", "minio", "moto", "bucket", "real_table"}
 """Fixtures that run pipelines, are servers of other projects, or tables that take a while to learn from."""
 
 forks = pytest.mark.skipif(not fork_client.available(), reason="steps are forked on Linux only")
@@ -126,6 +132,13 @@ def below(pid, depth=99):
     return found - {pid}
 
 
+def begun(home, step, process):
+    """Waits until a step of a run has begun: its log is opened by the process that runs it."""
+    while not list(home.glob(f"*/runs/*/logs/{step}.log")):
+        assert process.poll() is None, "the run has ended before"
+        time.sleep(0.02)
+
+
 def gone(pids):
     """Whether processes have ended, some seconds from now at the latest."""
     deadline = time.monotonic() + 10
@@ -144,14 +157,67 @@ def tabpipe(tmp_path):
     def run(*arguments, env=None, root=ROOT, home=tmp_path / "home"):
         command = [sys.executable, "-m", "tabpipe", "run", "--json", *map(str, arguments)]
         environment = {**os.environ, "TABPIPE_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
-        done = ended(command, root, environment, 240)
-        document = json.loads(done.stdout) if done.stdout.strip() else None
-        steps = (document or {}).get("steps", [])
-        states = {step["name"]: step["state"] for step in steps}
-        ran = {step["name"] for step in steps if step["state"] == "succeeded" and not step["cached"]}
-        return SimpleNamespace(code=done.returncode, document=document, states=states, ran=ran, err=done.stderr)
+        return result(ended(command, root, environment, 240))
 
     return run
+
+
+def result(done):
+    """What a run with --json came to."""
+    document = json.loads(done.stdout) if done.stdout.strip() else None
+    steps = (document or {}).get("steps", [])
+    states = {step["name"]: step["state"] for step in steps}
+    ran = {step["name"] for step in steps if step["state"] == "succeeded" and not step["cached"]}
+    return SimpleNamespace(code=done.returncode, document=document, states=states, ran=ran, err=done.stderr)
+
+
+@pytest.fixture(scope="session")
+def for_all(tmp_path_factory):
+    """A folder that the processes of the tests have in common."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "for-all"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(for_all):
+    """Fills a folder with the outputs of a good run, which is made once for all tests; returns what it came to."""
+
+    def fill(home, config="iris", *arguments):
+        name = hashlib.sha256(repr((str(config), arguments)).encode()).hexdigest()[:16]
+        kept, printed = for_all / name, for_all / f"{name}.json"
+        with (for_all / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not printed.is_file():
+                variables = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+                command = [sys.executable, "-m", "tabpipe", "run", str(config), "--json", *arguments]
+                done = ended(command, ROOT, {**variables, "TABPIPE_HOME": str(kept)}, 280)
+                assert done.returncode == 0, done.stderr
+                all_tracked(kept)
+                printed.write_text(json.dumps([done.stdout, done.stderr]))
+        subprocess.run(["cp", "-a", f"{kept}/.", str(home)], check=True)
+        _moved(home, str(kept), str(home))
+        out, err = (text.replace(str(kept), str(home)) for text in json.loads(printed.read_text()))
+        return result(subprocess.CompletedProcess([], 0, out, err))
+
+    return fill
+
+
+def _moved(home, before, after):
+    """Says everywhere in a folder of outputs where it is now."""
+    for path in home.rglob("*.json"):
+        if before in (text := path.read_text()):
+            state = path.stat()
+            path.write_text(text.replace(before, after))
+            os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    with contextlib.closing(sqlite3.connect(home / "mlflow.db")) as store, store:
+        tables = [name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            for _, column, kind, *_ in store.execute(f"PRAGMA table_info({table})").fetchall():
+                if kind.startswith(("VARCHAR", "TEXT")):
+                    change = f"UPDATE {table} SET {column} = replace({column}, ?, ?) WHERE instr({column}, ?)"
+                    store.execute(change, (before, after, before))
 
 
 def fruit(rows=120, seed=0):
@@ -194,6 +260,23 @@ FRUIT = {
     },
     "train": {"model": "random_forest", "n_estimators": 5},
 }
+
+
+@pytest.fixture
+def fruit_run(finished, for_all, tmp_path):
+    """A good run of the fruit table in the test's home: what it came to, and its config as `case`."""
+    folder = for_all / "fruit"
+    if not (folder / "fruit.yaml").is_file():
+        made = tmp_path / "made"
+        made.mkdir()
+        fruit().to_csv(made / "fruit.csv", index=False)
+        (made / "fruit.yaml").write_text(yaml.safe_dump({**FRUIT, "download": {"source": str(folder / "fruit.csv")}}))
+        with contextlib.suppress(OSError):  # another process was first
+            made.rename(folder)
+    (tmp_path / "home").mkdir()
+    run = finished(tmp_path / "home", folder / "fruit.yaml")
+    run.case = folder / "fruit.yaml"
+    return run
 
 
 @pytest.fixture

@@ -31,11 +31,13 @@ import traceback
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FORKED = ("tabpipe", "tabpipe.engines.fork_server", "tabpipe.tracking.tracker")
+FORKED = ("tabpipe", "tabpipe.engines.fork_server", "tabpipe.tracking.tracker", "mlflow", "uvicorn")
 """What can be forked; of another checkout, its own modules are imported anew."""
 MORE = [
     "onnx",
+    "omegaconf",
     "mlflow.pyfunc",
+    "mlflow.server.fastapi_app",
     "mlflow.store.tracking.sqlalchemy_store",
     "mlflow.store.model_registry.sqlalchemy_store",
     "tabpipe.cli.main",
@@ -45,6 +47,11 @@ MORE = [
     "tabpipe.engines.kfp_local",
     "kfp.dsl.executor_main",
     "tabpipe.tracking.tracker",
+    "alembic.command",
+    "sqlalchemy.dialects.sqlite.pysqlite",
+    "pyarrow.pandas_compat",
+    "components.common.registry.mlflow_sync",
+    "components.common.storage.folder_backend",
 ]
 """What commands import besides what steps want."""
 _OURS = ("bench", "components", "images", "pipeline", "tabpipe", "tests")
@@ -112,6 +119,21 @@ def run(command, input=None, timeout=None, **options):
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
+def stand_in(path):
+    """Writes a program that does what Python does, by a fork where it can."""
+    path.write_text(f"""#!{sys.executable}
+import os, sys
+sys.path.insert(0, {str(ROOT)!r})
+from tests import forked
+command = [sys.executable, *sys.argv[1:]]
+if forked._root(command, None, None) is None:
+    os.execv(sys.executable, command)
+forked._LISTENS.append({_warm_python()!r})
+sys.exit(forked.Forked(command).wait())
+""")
+    path.chmod(0o755)
+
+
 def _root(args, cwd, env):
     """The checkout whose code a command runs; None where it is none of those that can be forked."""
     if sys.platform != "linux" or not isinstance(args, list) or args[:2] != [sys.executable, "-m"]:
@@ -158,9 +180,7 @@ def serve(listening, address):
 
     for module in [*preload(), *MORE]:
         importlib.import_module(module)
-    import sqlalchemy.orm
-
-    sqlalchemy.orm.configure_mappers()
+    _practise()
     libraries = threads.found()
     assert len(os.listdir("/proc/self/task")) == 1, "what has threads is not to be forked"
     subprocess.Popen = Forked
@@ -177,6 +197,34 @@ def serve(listening, address):
             listening.close()
             _keep(connection, libraries)
         connection.close()
+
+
+def _practise():
+    """Does what the first command or step would lose time on, and finds what later ones may take as known."""
+    import narwhals.plugins
+    import sqlalchemy.orm
+
+    from tabpipe.compile.images import image_of
+    from tabpipe.compile.pipelines import training_spec
+    from tabpipe.config import load
+    from tabpipe.environment import environment
+    from tabpipe.steps import steps
+    from tabpipe.tracking import spool, tracker
+
+    sqlalchemy.orm.configure_mappers()
+    narwhals.plugins._discover_entrypoints()
+    with tempfile.TemporaryDirectory() as folder, environment({"TABPIPE_HOME": folder, "MLFLOW_TRACKING_URI": ""}):
+        for case in ("music_genres", "nyc_rentals"):
+            load(case, []).arguments(case)
+        for step in steps():
+            image_of(step)
+        training_spec(True)
+        for name in ("summary.json", "config.json"):
+            (Path(folder) / name).write_text("{}")
+        spool.begin("practice", "practice", 0.0)
+        told = {"run_id": "practice", "state": "failed", "metrics": {}, "checksum": "", "source": "", "error": ""}
+        spool.end(told, {"train": "none"}, [], Path(folder))
+        tracker.follow(spool.spool("practice"))
 
 
 def _keep(connection, libraries):

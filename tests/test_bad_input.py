@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import ROOT, below, fruit, gone
+from tests.conftest import ROOT, begun, below, fruit, gone
 
 pytestmark = pytest.mark.run
 
@@ -199,15 +198,12 @@ def test_ctrl_c_in_mid_step_and_the_next_run_goes_on(tabpipe, fruit_case, tmp_pa
     command = [sys.executable, "-m", "tabpipe", "run", str(case), "train.n_estimators=20000"]
     env = {**os.environ, "TABPIPE_HOME": str(tmp_path / "home"), "TABPIPE_WARM": mode}
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if line.split()[:2] == ["segregate", "done"]:
-            break
-    time.sleep(1.0)
-    begun = below(process.pid)
-    assert begun
+    begun(tmp_path / "home", "train", process)
+    started = below(process.pid)
+    assert started
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == 130
     assert "interrupted" in process.stderr.read()
-    assert gone(begun)
-    result = tabpipe(case, "train.n_estimators=5", env={"TABPIPE_WARM": mode})
+    assert gone(started)
+    result = tabpipe(case, "train.n_estimators=5")
     assert result.code == 0 and result.ran == {"train", "evaluate", "promote"}

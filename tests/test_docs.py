@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tabpipe.config import load
+from tests import forked
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -31,15 +32,31 @@ def checkout(tmp_path_factory):
     copy = tmp_path_factory.mktemp("docs") / "project"
     ignored = shutil.ignore_patterns(".git", ".venv", "output", "__pycache__", ".pytest_cache", ".hypothesis")
     shutil.copytree(ROOT, copy, ignore=ignored)
-    (copy / ".venv").symlink_to(environment)
+    for folder, beside in ((environment, copy / ".venv"), (environment / "bin", copy / ".venv" / "bin")):
+        beside.mkdir()
+        for path in folder.iterdir():
+            if path.name != "bin":
+                (beside / path.name).symlink_to(path)
     for lock in (copy / "requirements").glob("*.lock"):
         os.utime(lock, (0, 0))  # or `make` clears this very environment, should a lock be newer than it
     return copy
 
 
+@pytest.fixture
+def python(checkout, page):
+    """The environment's Python, started anew by each command of one page, forked for those of the others."""
+    path = checkout / ".venv" / "bin" / "python"
+    path.unlink()
+    if page.stem == "own-table":
+        path.symlink_to(sys.executable)
+    else:
+        forked.stand_in(path)
+
+
 @pytest.mark.run
 @pytest.mark.timeout(900)  # a page may have twenty commands
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.usefixtures("python")
 def test_documented_commands_run(checkout, page):
     environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "ARGS")}
     environment["TABPIPE_HOME"] = str(checkout / "output")

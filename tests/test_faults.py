@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, below, forks, fruit, gone, tracked
+from tests.conftest import ROOT, begun, below, forks, fruit, gone, tracked
 
 pytestmark = pytest.mark.run
 
 
-def test_outputs_that_do_not_belong_together_are_not_mixed(tabpipe, fruit_case):
-    case = fruit_case()
-    assert tabpipe(case).code == 0
+def test_outputs_that_do_not_belong_together_are_not_mixed(tabpipe, fruit_run):
+    case = fruit_run.case
     assert tabpipe(case, "--steps", "segregate", "segregate.seed=7").code == 0
     mixed = tabpipe(case, "--steps", "evaluate")
     assert mixed.code == 1 and "--from train" in mixed.document["error"]
@@ -26,22 +25,13 @@ def test_outputs_that_do_not_belong_together_are_not_mixed(tabpipe, fruit_case):
     assert tabpipe(case, "--steps", "evaluate").code == 0
 
 
-@pytest.mark.parametrize(
-    ("step", "name"), [("segregate", "train"), ("train", "model/model.pkl")], ids=["table", "model"]
-)
-@pytest.mark.parametrize("damage", ["cut", "deleted"])
-def test_damaged_outputs_are_made_anew_and_the_same_bytes_change_nothing_after_them(
-    tabpipe, fruit_case, tmp_path, step, name, damage
-):
-    case = fruit_case()
-    tabpipe(case)
-    [file] = (tmp_path / "home" / "kfp").glob(f"*/{step}/{name}")
-    if damage == "cut":
-        os.truncate(file, 100)
-    else:
-        file.unlink()
-    again = tabpipe(case)
-    assert again.code == 0 and again.ran == {step}
+def test_damaged_outputs_are_made_anew_and_the_same_bytes_change_nothing_after_them(tabpipe, fruit_run, tmp_path):
+    tabpipe(fruit_run.case)
+    for step, name in (("segregate", "train"), ("train", "model/model.pkl")):
+        for damage in (lambda path: os.truncate(path, 100), os.unlink):
+            damage(max((tmp_path / "home" / "kfp").glob(f"*/{step}/{name}"), key=os.path.getmtime))
+            again = tabpipe(fruit_run.case)
+            assert again.code == 0 and again.ran == {step}
 
 
 def test_secrets_of_a_url_go_nowhere(tabpipe, fruit_case, tmp_path):
@@ -94,11 +84,9 @@ def test_a_tracking_server_that_is_down_holds_nobody_up(tabpipe, fruit_case):
     assert "MLflow could not be written" in result.err
 
 
-def test_data_accepted_under_another_config_are_a_reference_too(tabpipe, fruit_case, tmp_path):
-    case = fruit_case()
+def test_data_accepted_under_another_config_are_a_reference_too(tabpipe, fruit_run, tmp_path):
     other = tmp_path / "other.yaml"
-    other.write_text(case.read_text())
-    tabpipe(case)
+    other.write_text(fruit_run.case.read_text())
     assert tabpipe(other).ran == {"promote"}, "another use case has a champion of its own"
     second = tabpipe(other, "--source", _shifted(tmp_path))
     assert "no reference" not in Path(second.document["reports"]["check_data"]).read_text()
@@ -126,13 +114,7 @@ def start(case, home, *arguments):
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    for line in process.stdout:
-        if line.split()[:2] == ["segregate", "done"]:
-            break
-    deadline = time.monotonic() + 30
-    while len(below(process.pid)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.1)  # on a busy machine the warm process may still be importing what train needs
-    time.sleep(1.0)
+    begun(home, "train", process)
     return process
 
 

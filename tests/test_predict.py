@@ -16,7 +16,7 @@ from components.common.base.errors import Refusal
 from components.common.batch import Wanted, open_table, predict_table
 from components.common.inference import load_predictor
 from tests import forked
-from tests.conftest import ROOT, command_line, real_table
+from tests.conftest import ROOT, command_line
 
 pytestmark = pytest.mark.run
 
@@ -24,11 +24,10 @@ SIZES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
+def home(finished, tmp_path_factory):
     """Outputs of one run of iris."""
     folder = tmp_path_factory.mktemp("iris")
-    done = command_line("run", "iris", env={"TABPIPE_HOME": str(folder)}, timeout=200)
-    assert done.returncode == 0, done.stderr
+    finished(folder)
     return folder
 
 
@@ -297,8 +296,8 @@ def test_memory_does_not_grow_with_the_table(tmp_path, home, ending):
         assert done.returncode == 0, done.stderr
         return int(done.stderr.split()[-1]) / 1024, frame.memory_usage(deep=True).sum() / 2**20
 
-    (few, _), (many, held) = peak(40_000), peak(800_000)
-    assert held > 150 and many - few < 40, f"{few:.0f} MiB, then {many:.0f} MiB, of a table of {held:.0f} MiB"
+    (few, _), (many, held) = peak(40_000), peak(400_000)
+    assert held > 100 and many - few < 40, f"{few:.0f} MiB, then {many:.0f} MiB, of a table of {held:.0f} MiB"
 
 
 def test_mlflow_itself_says_the_same(tmp_path, home, predictor):
@@ -309,45 +308,9 @@ def test_mlflow_itself_says_the_same(tmp_path, home, predictor):
     for name in ("csv", "json"):
         command = ["-m", "mlflow", "models", "predict", "-m", str(home / "iris/latest/model"), "--env-manager", "local"]
         files = ["-i", str(tmp_path / f"in.{name}"), "-t", name, "-o", str(tmp_path / f"out.{name}")]
-        done = subprocess.run([sys.executable, *command, *files], capture_output=True, text=True, timeout=250)
+        done = forked.run([sys.executable, *command, *files], cwd=ROOT, timeout=250)
         assert done.returncode == 0, done.stderr
         assert json.loads((tmp_path / f"out.{name}").read_text())["predictions"] == ours
-
-
-@pytest.mark.parametrize(
-    ("use_case", "name", "rows"),
-    [("music_genres", "genres_mod.parquet", 12_593), ("nyc_rentals", "nyc_airbnb_sample1.csv", 5_700)],
-    ids=["music", "rentals"],
-)
-def test_batch_is_pyfunc_on_all_real_test_rows(tmp_path, use_case, name, rows):
-    import mlflow.pyfunc
-
-    from components.common.artifacts import open_store
-
-    source, home = real_table(name), tmp_path / "home"
-    done = command_line("run", use_case, "--source", source, env={"TABPIPE_HOME": str(home)}, timeout=280)
-    assert done.returncode == 0, done.stderr
-    open_store(home / "artifacts").get(f"{use_case}.test:latest", tmp_path / "test.parquet")
-    test = pd.read_parquet(tmp_path / "test.parquet")
-    assert len(test) >= rows
-    model = home / use_case / "latest" / "model"
-    pyfunc = mlflow.pyfunc.load_model(str(model)).predict(test)
-    loaded = load_predictor(model)
-    for ending in ("parquet", "csv", "jsonl"):
-        path = tmp_path / f"in.{ending}"
-        if ending == "csv":
-            test.to_csv(path, index=False)
-        elif ending == "jsonl":
-            test.to_json(path, orient="records", lines=True, double_precision=15, date_format="iso")
-        elif not path.exists():
-            test.to_parquet(path)
-        tally = answer(loaded, path, tmp_path / "out.parquet", rows=1000)
-        found = pd.read_parquet(tmp_path / "out.parquet")["prediction"]
-        assert (tally.answered, tally.refused) == (len(test), 0)
-        if loaded.classes is None:
-            np.testing.assert_allclose(found, pyfunc, rtol=0, atol=1e-6)
-        else:
-            assert found.tolist() == list(pyfunc)
 
 
 def test_a_parquet_of_pandas_with_its_index_and_odd_types_is_read(tmp_path, predictor):

@@ -116,11 +116,11 @@ def test_a_first_model_is_promoted_only_if_it_may(tmp_path, override, decision, 
     assert decided["decision"] == decision and words in decided["reason"], decided
 
 
-def test_the_registry_has_the_model_with_signature_scores_and_the_digests_of_its_data(tmp_path, monkeypatch):
+def test_the_registry_has_the_model_with_signature_scores_and_the_digests_of_its_data(finished, tmp_path, monkeypatch):
     import mlflow.pyfunc
 
     project = Project(tmp_path, "iris")
-    document = project.run()
+    document = finished(tmp_path).document
     version = _of_alias(project, "champion")
     made = document["outputs"]
     assert version.tags["data.train"] == made["segregate"]["train"]["digest"]
@@ -165,9 +165,9 @@ def test_settings_that_make_no_sense_are_refused_before_anything_runs(tmp_path, 
     assert done.returncode == 2 and said in done.stderr and not (tmp_path / "iris").exists(), done.stderr
 
 
-def test_rows_that_the_champion_was_trained_on_are_no_test_of_it(tmp_path):
+def test_rows_that_the_champion_was_trained_on_are_no_test_of_it(finished, tmp_path):
     project = Project(tmp_path, "iris")
-    project.run()
+    finished(tmp_path)
     dealt_anew = project.run("segregate.seed=7")
     assert dealt_anew["promotion"]["decision"] == "wait", dealt_anew["promotion"]
     assert "test rows are untouched by the champion" in Path(dealt_anew["reports"]["promote"]).read_text()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,20 +22,12 @@ TABLES = {
 }
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("parity")
-
-
 @pytest.fixture(scope="module", params=TABLES)
-def trained(request, home):
+def trained(request, finished, tmp_path_factory):
     """Trains on a real table; gives the use case, the task, the model's folder, its columns and the test split."""
     name, task, rows = TABLES[request.param]
-    done = command_line(
-        "run", request.param, "--json", "--source", real_table(name), env={"TABPIPE_HOME": str(home)}, timeout=240
-    )
-    assert done.returncode == 0, done.stderr
-    summary = json.loads(done.stdout)
+    home = tmp_path_factory.mktemp("parity")
+    summary = finished(home, request.param, "--source", real_table(name)).document
     table = pd.read_parquet(home / summary["outputs"]["segregate"]["test"]["path"])
     assert len(table) == rows
     return request.param, task, summary["model"], table
@@ -129,7 +122,7 @@ def test_rows_asked_one_by_one_get_the_same_answers(trained, expected, server):
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
-def test_batch_answers_as_mlflow_does(trained, expected, home, tmp_path, ending):
+def test_batch_answers_as_mlflow_does(trained, expected, tmp_path, ending):
     use_case, task, _, table = trained
     asked, answered = tmp_path / f"asked.{ending}", tmp_path / f"answered.{ending}"
     if ending == "csv":
@@ -139,7 +132,7 @@ def test_batch_answers_as_mlflow_does(trained, expected, home, tmp_path, ending)
     else:
         table.to_json(asked, orient="records", lines=True, double_precision=15, date_format="iso")
     command = ("predict", "--model", f"{use_case}@champion", str(asked), str(answered))
-    done = command_line(*command, env={"TABPIPE_HOME": str(home)}, timeout=120)
+    done = command_line(*command, env={"TABPIPE_HOME": str(Path(trained[2]).parents[3])}, timeout=120)
     assert done.returncode == 0, done.stderr
     read = {"csv": pd.read_csv, "parquet": pd.read_parquet, "jsonl": lambda path: pd.read_json(path, lines=True)}
     _assert_equal(task, read[ending](answered)["prediction"].to_numpy(), expected)

@@ -46,6 +46,20 @@ class Client(threading.Thread):
                         break
 
 
+def drains(server):
+    """What the server says of itself while it drains; None before."""
+    said = server.get("/readyz")
+    return said if said[0] == 503 else None
+
+
+def listens_no_more(server):
+    try:
+        socket.create_connection(("127.0.0.1", server.port), timeout=0.2).close()
+    except OSError:
+        return True
+    return False
+
+
 @pytest.mark.parametrize("drain", [0.5, 0], ids=["with a drain time", "without one"])
 def test_sigterm_under_load_loses_no_request(trees_folder, tmp_path, drain):
     with running(trees_folder, tmp_path, drain=drain) as server:
@@ -69,15 +83,14 @@ def test_while_it_drains_it_says_so_and_still_answers(trees_folder, tmp_path):
             idle.sendall(GOOD)
             assert answer_of(idle)[1].get("connection") != "close"
             server.process.send_signal(signal.SIGTERM)
-            time.sleep(0.3)
-            status, headers, body = server.get("/readyz")
+            status, headers, body = until(lambda: drains(server))
             assert (status, headers["connection"]) == (503, "close")
             assert b"shutting down" in body
             assert server.get("/healthz")[0] == 200
             idle.sendall(GOOD)
             status, headers, _ = answer_of(idle)
             assert (status, headers["connection"]) == (200, "close")
-            time.sleep(1.3)  # it has stopped listening
+            until(lambda: listens_no_more(server))
             late.sendall(GOOD)
             assert answer_of(late)[0] == 200, "it was accepted, and so is answered"
         assert server.process.wait(10) == 0
@@ -100,9 +113,9 @@ def test_who_waits_to_be_accepted_is_served(trees_folder, tmp_path):
 def test_a_request_in_flight_is_read_to_its_end(trees_folder, tmp_path):
     with running(trees_folder, tmp_path, drain=0) as server, server.connect() as connection:
         connection.sendall(GOOD[:-20])
-        time.sleep(0.3)
+        assert server.get("/healthz")[0] == 200  # so it has read what was sent before
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.7)
+        until(lambda: listens_no_more(server))
         connection.sendall(GOOD[-20:])
         status, headers, _ = answer_of(connection)
         assert (status, headers["connection"]) == (200, "close")
@@ -112,8 +125,7 @@ def test_a_request_in_flight_is_read_to_its_end(trees_folder, tmp_path):
 def test_a_second_signal_ends_at_once(trees_folder, tmp_path):
     with running(trees_folder, tmp_path, drain=30) as server:
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
-        assert server.process.poll() is None
+        until(lambda: drains(server))
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(3) == 128 + signal.SIGTERM
 

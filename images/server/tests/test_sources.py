@@ -1,6 +1,5 @@
 """Models are found and brought from each kind of source; copies on this machine are whole."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -30,6 +29,12 @@ from tests.artifact_stores import MINIO, bucket_url, minio_server, moto_server  
 pytestmark = pytest.mark.run
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+def started(code, *arguments, **streams):
+    """Starts Python code in a process of its own, which finds the server and the components."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "images" / "server")])}
+    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], env=environment, text=True, **streams)
 
 
 def brought(source, place):
@@ -72,7 +77,8 @@ def test_a_model_that_mlflow_itself_logged_comes_too(registry, tmp_path):
 
     name = f"m{uuid.uuid4().hex[:8]}"
     with ml.start_run():
-        ml.sklearn.log_model(LogisticRegression().fit([[0], [1]], [0, 1]), name="model", registered_model_name=name)
+        model = LogisticRegression().fit([[0], [1]], [0, 1])
+        ml.sklearn.log_model(model, name="model", registered_model_name=name, pip_requirements=["scikit-learn"])
     _, digest, folder = brought(source_of(f"models:/{name}/1"), tmp_path / "copies")
     assert {"MLmodel", "conda.yaml"} < {path.name for path in folder.iterdir()}
     assert ml.sklearn.load_model(str(folder)).predict([[1]]).tolist() == [1]
@@ -192,27 +198,25 @@ def test_a_damaged_note_is_as_good_as_none(note, tmp_path):
     assert cache.last(place) is None
 
 
-def _bring_many(folder, place, count, done):
-    for _ in range(count):
-        _, digest, copy = brought(source_of(folder), place)
-        cache.note(place, cache.Copy("trees", "1", digest, str(copy)))
-    done.put(digest)
+BRINGS_MANY = """
+import sys
+from pathlib import Path
+from components.common.registry.model_source import source_of
+from tabpipe_server import cache
+place = Path(sys.argv[2])
+for _ in range(15):
+    source = source_of(sys.argv[1])
+    found = source.look()
+    digest, folder = cache.brought(place, found.digest, lambda target: source.bring(found, target))
+    cache.note(place, cache.Copy("trees", "1", digest, str(folder)))
+"""
 
 
 def test_servers_that_share_a_cache_do_not_disturb_each_other(trained, tmp_path):
-    context = multiprocessing.get_context("spawn")
-    done = context.Queue()
     place = tmp_path / "champion-x"
-    workers = [
-        context.Process(target=_bring_many, args=(str(trained(name)), place, 15, done)) for name in ("first", "second")
-    ]
-    for worker in workers:
-        worker.start()
-    digests = {done.get(timeout=60) for _ in workers}
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0]
-    assert digests == {digest_of(trained("first")), digest_of(trained("second"))}
+    servers = [started(BRINGS_MANY, trained(name), place) for name in ("first", "second")]
+    assert [server.wait(60) for server in servers] == [0, 0]
+    digests = {digest_of(trained("first")), digest_of(trained("second"))}
     assert all(cache.whole(place / digest, digest) for digest in digests)
     assert not list(place.glob(".part-*"))
 
@@ -229,8 +233,7 @@ def bring(target):
 cache.brought(Path(sys.argv[1]), "", bring)
 """
     place = tmp_path / "champion-x"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "images" / "server")])}
-    maker = subprocess.Popen([sys.executable, "-c", code, str(place)], env=environment, stdout=subprocess.PIPE)
+    maker = started(code, place, stdout=subprocess.PIPE)
     maker.stdout.readline()
     cache.sweep(place)
     assert len(list(place.glob(".part-*/half"))) == 1
@@ -264,10 +267,7 @@ sys.modules.update(dict.fromkeys({hidden}))
 from tabpipe_server import fetcher
 fetcher.main()
 """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "images" / "server")])}
-    child = subprocess.Popen(
-        [sys.executable, "-c", code], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    child = started(code, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     timer = threading.Timer(60, child.kill)
     timer.start()
     task = f'{{"models": {{"champion": "models:/{name}@champion"}}, "cache": "{tmp_path}", "poll": 1}}\n'

@@ -233,7 +233,8 @@ def test_a_model_that_does_not_load_does_not_replace_the_good_one(fault, trained
         bad.rename(folder)
         problem = until(lambda: "cannot be loaded" in models.problem and models.problem)
         assert f"version {good} goes on answering" in problem
-        time.sleep(0.5)  # the source answers, and the problem remains
+        looked = models.looked["champion"]
+        until(lambda: models.looked["champion"] > looked)  # the source answers, and the problem remains
         assert models.problem == problem
         assert version(models) == good and answers(models)
         folder.rename(tmp_path / "bad")
