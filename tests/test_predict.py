@@ -15,6 +15,7 @@ import pytest
 from components.common.base.errors import Refusal
 from components.common.batch import Wanted, open_table, predict_table
 from components.common.inference import load_predictor
+from components.common.inference.intervals import Intervals
 from tests import forked
 from tests.conftest import ROOT, command_line
 
@@ -91,6 +92,31 @@ def test_rows_keep_their_order_and_ids_and_get_the_answers_of_the_model(tmp_path
     np.testing.assert_allclose(found[each], whole.probabilities, rtol=0, atol=1e-9)
     np.testing.assert_allclose(found["probability"], whole.probabilities.max(axis=1), rtol=0, atol=1e-9)
     assert set(found["model_version"]) == {"v0"}
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("out", ["out.csv", "out.parquet"])
+def test_intervals_and_sets_are_columns_where_they_are_asked_for(tmp_path, predictor, monkeypatch, task, out):
+    flowers(30).to_csv(tmp_path / "in.csv", index=False)
+    with pytest.raises(Refusal, match="has no intervals"):
+        answer(predictor, tmp_path / "in.csv", tmp_path / out, intervals=True)
+    if task == "regression":
+        noted = {"level": 0.9, "edges": [], "low": [-1.0], "high": [2.0]}
+        monkeypatch.setattr(predictor, "classes", None)
+        monkeypatch.setattr(predictor, "_labels", np.arange(3.0))
+        names = ["id", "prediction", "prediction_low", "prediction_high", "model_version"]
+    else:
+        noted = {"level": 0.9, "least": dict.fromkeys(predictor.classes, 0.3)}
+        names = ["id", "prediction", "prediction_set", "probability", "model_version"]
+    monkeypatch.setattr(predictor, "intervals", Intervals(noted, predictor.classes))
+    answer(predictor, tmp_path / "in.csv", tmp_path / out, intervals=True)
+    found = pd.read_csv(tmp_path / out) if out.endswith("csv") else pd.read_parquet(tmp_path / out)
+    assert list(found) == names
+    if task == "regression":
+        assert (found["prediction_high"] - found["prediction_low"]).eq(3.0).all()
+    else:
+        sets = found["prediction_set"].map(json.loads)
+        assert [one[0] for one in sets] == found["prediction"].tolist() and max(map(len, sets)) > 1
 
 
 def test_refused_rows_go_to_their_own_file_with_why_and_the_others_stay_in_order(tmp_path, predictor):

@@ -15,17 +15,24 @@ from components.common.metrics.scores import all_classes, class_views, scored
 from components.common.metrics.slices import refuse_unknown_slices
 from components.common.metrics.targets import target_values
 from components.common.tables.parquet import read_table
+from components.evaluate.coverage import coverage, saved_intervals
 from components.evaluate.outcome import Evaluated
 from components.evaluate.slices import slices_of_class, slices_of_column
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from components.common.inference.intervals import Intervals
+
 _TEST = "test split"
 
 
 def evaluate(
-    section: EvaluateArgument, pipeline: Any, table: pd.DataFrame, baseline: Baseline | None = None
+    section: EvaluateArgument,
+    pipeline: Any,
+    table: pd.DataFrame,
+    baseline: Baseline | None = None,
+    intervals: Intervals | None = None,
 ) -> Evaluated:
     """Scores a model on a table, as a whole and slice by slice.
 
@@ -34,6 +41,7 @@ def evaluate(
         pipeline: A saved scikit-learn Pipeline.
         table: The test split, with all columns of the model's signature.
         baseline: What guessing is made of, where the model tells.
+        intervals: What adds intervals or sets to its answers, where it was trained with them.
 
     Raises:
         Refusal: A slice column is absent, the target is not fit to score, or the model is for another task.
@@ -56,7 +64,8 @@ def evaluate(
         if name != section.target or classes is None:
             slices[name] = slices_of_column(table[name], truth, found, classes, section.min_slice_rows)
     guessed = {} if baseline is None else baseline.scores(truth)
-    return Evaluated(truth, found, classes, scored(truth, found, classes), guessed, slices)
+    covered = None if intervals is None else coverage(truth, found, intervals)
+    return Evaluated(truth, found, classes, scored(truth, found, classes), guessed, slices, covered)
 
 
 def evaluate_file(section: dict[str, Any], model_path: str, test_path: str, report_path: str) -> dict[str, Any]:
@@ -69,15 +78,16 @@ def evaluate_file(section: dict[str, Any], model_path: str, test_path: str, repo
         report_path: The HTML page to write.
 
     Returns:
-        metrics (name to score, and `baseline_NAME` to that of guessing, where the model tells what to guess by) and
-        views (what `class_views` returns; None of a regressor).
+        metrics (name to score, `baseline_NAME` to that of guessing, where the model tells what to guess by, `coverage`
+        and the mean size of intervals or sets, where it has them) and views (what `class_views` returns; None of a
+        regressor).
     """
     argument = accept(EvaluateArgument, section, "section evaluate")
     pipeline, description = load(model_path)
     table = read_table(test_path)
     refuse_absent(description, table, model_path)
     positive = _positive(argument, classes_of(pipeline[-1]))
-    evaluated = evaluate(argument, pipeline, table, saved_baseline(model_path))
+    evaluated = evaluate(argument, pipeline, table, saved_baseline(model_path), saved_intervals(model_path))
 
     from components.evaluate.evaluate_report import write_report
 
@@ -85,7 +95,10 @@ def evaluate_file(section: dict[str, Any], model_path: str, test_path: str, repo
     views = None
     if evaluated.classes is not None:
         views = class_views(evaluated.truth, evaluated.answers, evaluated.classes, positive)
-    return {"metrics": evaluated.scores.values | prefixed(evaluated.guessed), "views": views}
+    metrics = evaluated.scores.values | prefixed(evaluated.guessed)
+    if evaluated.coverage is not None:
+        metrics |= evaluated.coverage.metrics
+    return {"metrics": metrics, "views": views}
 
 
 def _positive(section: EvaluateArgument, classes: list[str] | None) -> str | None:

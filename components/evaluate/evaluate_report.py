@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.common.reports import html
 from components.common.reports.model_quality import answer_sections, score_cards, title_of
+from components.evaluate.coverage import coverage_section
 
 if TYPE_CHECKING:
     from components.common.config.evaluate import EvaluateArgument
@@ -34,6 +35,7 @@ def write_report(path: str | os.PathLike[str], section: EvaluateArgument, evalua
             *answer_sections(
                 evaluated.truth, evaluated.answers, evaluated.classes, section.positive_class, section.threshold
             ),
+            *([coverage_section(evaluated.coverage)] if evaluated.coverage else []),
             *(_slices(title, slices, section, evaluated.classes) for title, slices in evaluated.slices.items()),
         ),
     )

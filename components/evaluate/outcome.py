@@ -8,6 +8,7 @@ import numpy as np
 
 from components.common.inference.sklearn_predict import Answers
 from components.common.metrics.scores import Scores
+from components.evaluate.coverage import Coverage
 from components.evaluate.slices import Slice
 
 
@@ -25,3 +26,5 @@ class Evaluated:
     """Score to what guessing reaches; empty where the model does not tell what to guess by."""
     slices: dict[str, list[Slice]]
     """Title to slices, the worst first."""
+    coverage: Coverage | None = None
+    """How its intervals or sets hold; None where it has none."""

@@ -57,7 +57,12 @@ def predict_file(
         version = bring_marked(open_store(), model, Path(scratch) / "model")
         predictor = load_predictor(Path(scratch) / "model")
         wanted = Wanted(
-            argument.keep, argument.probabilities, f"v{version.number}", argument.max_rejects, argument.max_unknown
+            argument.keep,
+            argument.probabilities,
+            f"v{version.number}",
+            argument.max_rejects,
+            argument.max_unknown,
+            argument.intervals,
         )
         tally, rejects = Tally(), Path(rejects_path)
         with open_table(table_path, Reading(format="parquet"), rows=argument.chunk) as table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,3 +39,5 @@ class Trained:
     """Column to the number of features made of it."""
     rows: tuple[int, int]
     """Rows of the training and the validation split."""
+    intervals: dict[str, Any] | None = None
+    """What `Intervals` takes; None where none are asked for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -19,6 +20,7 @@ import numpy as np
 from components.common.artifacts import digest_of
 from components.common.base.files import file_digest
 from components.common.base.packages import MODEL
+from components.common.inference import intervals as intervals_module
 from components.common.inference.plan import FOLDER
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from components.common.config.base import Kind
 
 EXAMPLE_ROWS = 2
+_IMPORT = re.compile(r"^from components\..* import .*\n", re.MULTILINE)
 _OF_MODEL = {"mlflow", "sklearn", "numpy", "scipy", "pandas", "cloudpickle"}
 """The modules of the packages that every model needs."""
 
@@ -41,6 +44,7 @@ def save_model(
     task: str,
     metadata: dict[str, Any],
     compiled: Path | None = None,
+    intervals: bool = False,
 ) -> str:
     """Saves a fitted pipeline as an MLflow model; the folder appears whole or not at all.
 
@@ -53,6 +57,7 @@ def save_model(
         task: classification or regression.
         metadata: What else to write into the model's description.
         compiled: The folder of its compiled form, if there is one.
+        intervals: Whether its plan in that folder has intervals, which pyfunc then gives where asked.
 
     Returns:
         The folder's digest, as among the artifacts: equal for equal training on any machine with the same packages.
@@ -60,17 +65,18 @@ def save_model(
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     import mlflow.sklearn
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
     columns: list[Any] = [ColSpec(_type(kind), name, required=name not in optional) for name, kind in raw.items()]
     answer = ColSpec("string" if task == "classification" else "double")
+    params: Any = ParamSchema([ParamSpec("intervals", "boolean", False)]) if intervals else None
     _forget_addresses(pipeline)
     _share_names(pipeline)
     with _folder_written_whole(path) as beside, _quiet():
         mlflow.sklearn.save_model(
             pipeline,
             str(beside),
-            signature=ModelSignature(Schema(columns), Schema([answer])),
+            signature=ModelSignature(Schema(columns), Schema([answer]), params),
             input_example=_example(table, raw),
             pip_requirements=[f"{name}=={version(name)}" for name in requirements(pipeline)],
             serialization_format="cloudpickle",
@@ -78,8 +84,26 @@ def save_model(
         )
         if compiled is not None:
             shutil.copytree(compiled, beside / FOLDER)
+        if intervals:
+            _load_with_intervals(beside)
         _forget_when(beside)
         return digest_of(beside)
+
+
+def _load_with_intervals(folder: Path) -> None:
+    """Lets pyfunc open a model by code of its own, under a name that no other version of that code has."""
+    from components.train import pyfunc_intervals
+
+    travelling = Path(intervals_module.__file__).read_text(encoding="utf-8")
+    opening = _IMPORT.sub("", Path(pyfunc_intervals.__file__).read_text(encoding="utf-8"))
+    text = f"{travelling}\n\n{opening}"
+    name = f"tabpipe_intervals_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    code = folder / "code" / f"{name}.py"
+    code.parent.mkdir()
+    code.write_text(text, encoding="utf-8")
+    described = folder / "MLmodel"
+    loader, own = "    loader_module: mlflow.sklearn\n", f"    code: {code.parent.name}\n    loader_module: {name}\n"
+    described.write_text(described.read_text().replace(loader, own, 1))
 
 
 def _forget_when(folder: Path) -> None:

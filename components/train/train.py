@@ -16,6 +16,7 @@ from components.common.metrics.baseline import baseline_of, prefixed
 from components.common.metrics.scores import class_views, scored
 from components.common.metrics.targets import target_values
 from components.common.tables.parquet import read_table
+from components.train.conformal import calibrated
 from components.train.feature_block import feature_block, native_features, origins, target_type
 from components.train.features import plan
 from components.train.importance import importance
@@ -94,6 +95,7 @@ def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame)
         importance=importance(estimator, of, features, held_out, section.seed),
         width={name: of.count(name) for name in asked.features},
         rows=(len(table), len(validation)),
+        intervals=calibrated(held_out, found, classes_of(estimator), section.intervals) if section.intervals else None,
     )
 
 
@@ -133,6 +135,8 @@ def train_file(
         noted = noted_of(trained.pipeline, argument.task, argument.target)
         noted |= {"complete": trained.complete, "reading": argument.reading.model_dump(exclude_defaults=True)}
         noted["baseline"] = trained.baseline.noted()
+        if trained.intervals is not None:
+            noted["intervals"] = trained.intervals
         compiled = compile_model(trained.pipeline, noted, validation, trained.answers, Path(folder))
         metadata |= {"answers": compiled.path, **({"not_compiled": compiled.why} if compiled.why else {})}
         digest = save_model(
@@ -144,6 +148,7 @@ def train_file(
             task=argument.task,
             metadata=metadata,
             compiled=compiled.folder,
+            intervals=trained.intervals is not None,
         )
     write_report(report_path, argument, trained, compiled)
     classes = classes_of(trained.pipeline[-1])

@@ -33,6 +33,9 @@ def add(commands: Any) -> None:
     parser.add_argument("out", metavar="OUT", help=".csv, .jsonl (both also .gz) or .parquet; - is standard output")
     parser.add_argument("--model", required=True, help="which model, for instance music_genres@champion")
     parser.add_argument("--probabilities", action="store_true", help="a column for each class")
+    parser.add_argument(
+        "--intervals", action="store_true", help="an interval of each number, or a set of classes (train.intervals)"
+    )
     keep = parser.add_mutually_exclusive_group()
     keep.add_argument(
         "--id", dest="ids", action="append", metavar="NAME", help="a column that goes along; may be given again"

@@ -45,7 +45,12 @@ def predict(options: argparse.Namespace) -> int:
     predictor = load_predictor(model.folder)
     reading = predictor.read_as(reading_of(options, predictor.reading))
     wanted = Wanted(
-        options.ids or options.keep, options.probabilities, model.version, options.max_rejects, options.max_unknown
+        options.ids or options.keep,
+        options.probabilities,
+        model.version,
+        options.max_rejects,
+        options.max_unknown,
+        options.intervals,
     )
     progress = _Progress()
     try:

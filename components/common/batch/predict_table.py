@@ -45,6 +45,8 @@ class Wanted:
     """Most rows that may be refused, as a number or `2%`; all but one by default."""
     max_unknown: str = ""
     """Most values of a categorical column that training may not have known, as a number or `2%`; not all by default."""
+    intervals: bool = False
+    """Whether there are columns of intervals, or one of sets of classes."""
 
 
 def predict_table(
@@ -83,7 +85,7 @@ def predict_table(
     most_unknown = most_rows(wanted.max_unknown, "--max-unknown") if wanted.max_unknown else None
     _refuse_absent(predictor, table)
     names = _kept_names(predictor, table, wanted)
-    output_names(names, predictor, wanted.probabilities)  # refuses a clash before anything is read
+    output_names(names, predictor, wanted.probabilities, wanted.intervals)  # refuses a clash before anything is read
     texts, tally = table.form == "jsonl", Tally() if tally is None else tally
     writer, refused = Writer(out, form), Rejects(rejects, form, table.names)
     try:
@@ -125,7 +127,7 @@ def _answer(
 ) -> None:
     columns = asked(chunk, predictor.columns, predictor.ways)
     answered = predictor.answer(columns, chunk.rows, count_given=True)
-    answers = answer_columns(predictor, answered, wanted.probabilities, wanted.version)
+    answers = answer_columns(predictor, answered, wanted.probabilities, wanted.intervals, wanted.version)
     if writer.form == "jsonl" and isinstance(next(iter(chunk.columns.values()), None), list):
         writer.write_records(_records(chunk, names, answered.kept.tolist(), answers))
     else:

@@ -18,6 +18,8 @@ class Predict(Section):
     """Columns of the table that go along: those that are no features (ids), all, none, or the ones named here."""
     probabilities: bool = False
     """Whether there is a column for each class."""
+    intervals: bool = False
+    """Whether there are columns of intervals, or of a classification one of sets, where the model has them."""
     chunk: int = Field(default=10_000, ge=1)
     """Rows that are asked at once."""
     max_rejects: str = ""

@@ -107,6 +107,8 @@ class Train(Section):
     """Seed of the model."""
     features: Features = Field(default_factory=Features)
     """Which columns become features, and how."""
+    intervals: float | None = Field(default=None, ge=0.5, lt=1)
+    """The share of rows that intervals of numbers, or sets of classes, shall hold for, such as 0.9; none by default."""
 
     @property
     def hyperparameters(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from components.common.base.errors import Refusal, nearest
 from components.common.inference.coerce import Fault, Typed, Values, typed
 from components.common.inference.estimators import Estimator, Fitted, load_compiled
 from components.common.inference.features import Features
+from components.common.inference.intervals import Intervals
 from components.common.inference.plan import FOLDER, Plan, plan_of_pipeline, read_plan
 from components.common.inference.sklearn_fallback import Whole, load_fitted
 
@@ -72,6 +73,9 @@ class Predictor:
         """Delimiter and encoding of a CSV."""
         self._reading = plan.reading
         self.path, self.why, self.example = path, why, example
+        noted = plan.raw.get("intervals")
+        self.intervals = None if noted is None else Intervals(noted, plan.classes)
+        """What adds intervals, or sets of classes, to answers; None where training was not asked for them."""
         self._features = features
         self._estimator: Any = estimator  # of features, or of typed columns where there are none
         self._needed = [name for name in plan.columns if name not in plan.optional]

@@ -32,6 +32,7 @@ class Params:
     """What a request says besides its rows."""
 
     probabilities: bool = False
+    intervals: bool = False
     extra_columns: str | None = None
     key: str | None = None
 
@@ -119,8 +120,9 @@ def read_csv(settings: Settings, query: bytes, written: tuple[str, str], body: b
     if not lines:
         raise bad("NOT_CSV", "the CSV is empty", rule="a header line, then one line per row")
     given: dict[str, Any] = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {}
-    if given.get("probabilities") in ("true", "false"):
-        given["probabilities"] = given["probabilities"] == "true"
+    for name in ("probabilities", "intervals"):
+        if given.get(name) in ("true", "false"):
+            given[name] = given[name] == "true"
     return Sent(params_of(given), "csv", lines, len(body) > settings.max_cell, texts=True, size=len(body))
 
 
@@ -156,10 +158,10 @@ def params_of(given: Any, strange: bool = False) -> Params:
         raise bad("BAD_PARAMS", "params are no object", where="params", value=given, rule="an object")
     read = Params()
     for name, value in given.items():
-        if name == "probabilities":
+        if name in ("probabilities", "intervals"):
             if type(value) is not bool:
-                raise bad("BAD_PARAMS", "not valid", where="params.probabilities", value=value, rule="true or false")
-            read.probabilities = value
+                raise bad("BAD_PARAMS", "not valid", where=f"params.{name}", value=value, rule="true or false")
+            setattr(read, name, value)
         elif name == "extra_columns":
             if value not in ("refuse", "ignore"):
                 raise bad("BAD_PARAMS", "not valid", where="params.extra_columns", value=value, rule="refuse or ignore")
@@ -169,7 +171,7 @@ def params_of(given: Any, strange: bool = False) -> Params:
                 raise bad("BAD_PARAMS", "not valid", where="params.key", value=value, rule="1 to 256 characters")
             read.key = value
         elif not strange:
-            known = ("probabilities", "extra_columns", "key")
+            known = ("probabilities", "intervals", "extra_columns", "key")
             raise bad(
                 "BAD_PARAMS",
                 "unknown",

@@ -16,10 +16,12 @@ from tabpipe_server.weighing import check_json
 
 if TYPE_CHECKING:
     from components.common.inference import Answered, Predictor
+    from components.common.inference.intervals import Intervals
     from tabpipe_server.models import Served
     from tabpipe_server.settings import Settings
 
-PREDICT, PROBABILITIES = "predict", "probabilities"
+PREDICT, PROBABILITIES, INTERVALS = "predict", "probabilities", "intervals"
+_OUTPUTS = (PREDICT, PROBABILITIES, INTERVALS)
 _NONE = type(None)
 _INT: set[type] = {int, _NONE}
 _FLOAT: set[type] = {int, float, _NONE}
@@ -60,13 +62,13 @@ def _output_names(outputs: Any) -> list[str]:
         raise bad("BAD_SHAPE", "not valid", where="outputs", value=outputs, rule='a list of {"name": …}')
     names: list[Any] = [output.get("name") if type(output) is dict else None for output in outputs]
     for at, name in enumerate(names):
-        if name not in (PREDICT, PROBABILITIES):
+        if name not in _OUTPUTS:
             raise bad(
                 "UNKNOWN_OUTPUT",
                 "the model has no such output",
                 where=f"outputs[{at}]",
                 value=outputs[at],
-                rule=f"{PREDICT}, and of a classification {PROBABILITIES}",
+                rule=f"{PREDICT}, of a classification {PROBABILITIES}, and {INTERVALS} where the model has them",
             )
     if len(set(names)) < len(names):
         raise bad("UNKNOWN_OUTPUT", "an output is asked for twice", where="outputs", rule="each output once")
@@ -192,13 +194,16 @@ def _matrix(tensor: dict[str, Any], expected: Expected) -> tuple[Columns, int]:
 def answer_tensors(sent: Sent, served: Served, answered: Answered, request_id: str) -> bytes:
     """The answer to a request to infer."""
     rows = len(answered.predicted)
-    wanted = sent.outputs or ([PREDICT, PROBABILITIES] if sent.params.probabilities else [PREDICT])
+    asked = {PREDICT: True, PROBABILITIES: sent.params.probabilities, INTERVALS: sent.params.intervals}
+    wanted = sent.outputs or [name for name in _OUTPUTS if asked[name]]
     outputs = []
     for name in wanted:
         if name == PREDICT:
             datatype = "BYTES" if answered.predicted.dtype == object else "FP64"
             data: Any = answered.predicted.tolist()
             outputs.append({"name": name, "shape": [rows], "datatype": datatype, "data": data})
+        elif name == INTERVALS:
+            outputs.append(_interval_tensor(intervals_of(served, "outputs"), answered))
         elif answered.probabilities is not None:
             shape = list(answered.probabilities.shape)
             data = np.ascontiguousarray(answered.probabilities).ravel()
@@ -206,10 +211,43 @@ def answer_tensors(sent: Sent, served: Served, answered: Answered, request_id: s
         else:
             raise bad("UNKNOWN_OUTPUT", "this model has no probabilities", where="outputs", value=name, rule=PREDICT)
     document: dict[str, Any] = {"model_name": served.name, "model_version": served.version, "id": sent.id or request_id}
-    if PROBABILITIES in wanted and served.predictor.classes is not None:
-        document["parameters"] = {"classes": orjson.dumps(served.predictor.classes).decode()}
+    parameters: dict[str, Any] = {}
+    if served.predictor.classes is not None and len(wanted) > (PREDICT in wanted):
+        parameters["classes"] = orjson.dumps(served.predictor.classes).decode()
+    if INTERVALS in wanted:
+        parameters["level"] = intervals_of(served, "outputs").level
+    if parameters:
+        document["parameters"] = parameters
     document["outputs"] = outputs
     return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def intervals_of(served: Served, where: str) -> Intervals:
+    """What adds intervals to the answers of a model.
+
+    Raises:
+        Unanswered: It has none: 400.
+    """
+    found = served.predictor.intervals
+    if found is None:
+        raise bad(
+            "NO_INTERVALS",
+            "this model has no intervals",
+            where=where,
+            rule="a model that was trained with train.intervals",
+            mend="train it with train.intervals: 0.9, or leave the parameter out",
+        )
+    return found
+
+
+def _interval_tensor(intervals: Intervals, answered: Answered) -> dict[str, Any]:
+    """The ends of intervals, [rows, 2]; of a classification whether a class is in the set, [rows, classes]."""
+    if intervals.classes is None:
+        ends = intervals.bounds(answered.predicted)
+        return {"name": INTERVALS, "shape": list(ends.shape), "datatype": "FP64", "data": ends.ravel()}
+    assert answered.probabilities is not None  # training has refused classifiers without them
+    members = intervals.members(answered.probabilities)
+    return {"name": INTERVALS, "shape": list(members.shape), "datatype": "BOOL", "data": members.ravel().tolist()}
 
 
 def metadata(served: Served, versions: list[str]) -> dict[str, Any]:
@@ -223,6 +261,9 @@ def metadata(served: Served, versions: list[str]) -> dict[str, Any]:
     outputs = [{"name": PREDICT, "datatype": "BYTES" if predictor.classes else "FP64", "shape": [-1]}]
     if predictor.classes:
         outputs.append({"name": PROBABILITIES, "datatype": "FP64", "shape": [-1, len(predictor.classes)]})
+    if predictor.intervals:
+        kind, width = ("BOOL", len(predictor.classes)) if predictor.classes else ("FP64", 2)
+        outputs.append({"name": INTERVALS, "datatype": kind, "shape": [-1, width]})
     return {
         "name": served.name,
         "versions": versions,

@@ -21,7 +21,7 @@ from components.common.inference.predictor import UTF8
 from tabpipe_server.choosing import Choosing, Chosen
 from tabpipe_server.errors import Unanswered, bad, bad_rows, from_refusal, unexpected
 from tabpipe_server.invocations import Sent, columns_of, read_csv, read_document
-from tabpipe_server.open_inference import answer_tensors, columns_of_tensors, read_tensors
+from tabpipe_server.open_inference import answer_tensors, columns_of_tensors, intervals_of, read_tensors
 from tabpipe_server.reading import (
     ClientGone,
     is_packed,
@@ -242,6 +242,14 @@ def _document(sent: Sent, chosen: Chosen, answered: Answered, request_id: str) -
             )
         document["probabilities"] = np.ascontiguousarray(answered.probabilities)
         document["classes"] = chosen.served.predictor.classes
+    if sent.params.intervals:
+        intervals = intervals_of(chosen.served, "params.intervals")
+        document["level"] = intervals.level
+        if intervals.classes is None:
+            document["intervals"] = intervals.bounds(predicted)
+        else:
+            assert answered.probabilities is not None  # training has refused classifiers without them
+            document["sets"] = intervals.sets(answered.probabilities)
     return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)[:-1] + chosen.tail % request_id.encode()
 
 

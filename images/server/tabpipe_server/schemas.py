@@ -39,7 +39,8 @@ def common_schemas(signature: Mapping[str, Any] | None, settings: Settings) -> d
         return found
     for name in ("Category", "Text"):
         values[name]["anyOf"][0]["maxLength"] = settings.max_cell
-    values["Params"]["properties"]["probabilities"]["enum"] = [False, True] if classes else [False]
+    for name, there in (("probabilities", classes), ("intervals", signature["intervals"])):
+        values["Params"]["properties"][name]["enum"] = [False, True] if there else [False]
     return found | values
 
 

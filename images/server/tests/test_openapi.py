@@ -134,6 +134,7 @@ ACCEPTED = {
     "a local moment": records(seen="2026-03-31T10:00:00.5"),
     "an empty date": records(seen=""),
     "probabilities": {**records(), "params": {"probabilities": True, "key": "k"}},
+    "intervals": {**records(), "params": {"intervals": True}},
     "params null": {**records(), "params": None},
     "a signature's name": {**records(), "signature_name": "serving_default"},
     "split": {"dataframe_split": {"columns": list(ROW), "data": [LIST, LIST]}},

@@ -141,6 +141,51 @@ def test_a_regression_answers_with_numbers(regression_folder):
     assert output == {"name": "predict", "shape": [1], "datatype": "FP64", "data": expected.tolist()}
 
 
+def test_intervals_are_given_where_they_are_asked_for(trees, expected, regression_folder):
+    predictor = trees.models.champion.predictor
+    sets = predictor.intervals.sets(expected.probabilities)
+    for asked in (
+        trees.ask(document={"dataframe_records": ROWS, "params": {"intervals": True}}),
+        trees.ask(body=_csv(ROWS), content_type="text/csv", query="intervals=true"),
+    ):
+        assert (asked.json()["sets"], asked.json()["level"]) == (sets, 0.9)
+    document = {"inputs": tensors(), "parameters": {"intervals": True}}
+    answer = trees.ask("/v2/models/trees/infer", document).json()
+    _, output = answer["outputs"]
+    assert (output["name"], output["shape"], output["datatype"]) == ("intervals", [3, 3], "BOOL")
+    members = predictor.intervals.members(expected.probabilities)
+    assert output["data"] == members.ravel().tolist()
+    assert answer["parameters"] == {"classes": json.dumps(predictor.classes, separators=(",", ":")), "level": 0.9}
+
+    ages = Asked(regression_folder)
+    predictor = ages.models.champion.predictor
+    rows = [{name: ROW.get(name, "oak") for name in predictor.columns}] * 2
+    ends = predictor.intervals.bounds(
+        predictor.answer({name: [row[name] for row in rows] for name in rows[0]}, 2).predicted
+    )
+    found = ages.ask(document={"instances": rows, "params": {"intervals": True}}).json()
+    assert found["intervals"] == ends.tolist() and found["intervals"][0][0] < found["predictions"][0]
+    assert "intervals" not in ages.ask(document={"instances": rows}).json()
+
+
+def test_intervals_of_a_model_without_them_are_refused(trees_folder):
+    without = Asked(trees_folder)
+    without.models.champion.predictor.intervals = None
+    refused = without.ask(document={"instances": [ROW], "params": {"intervals": True}})
+    assert (refused.status, refused.fault["code"]) == (400, "NO_INTERVALS")
+    assert "train.intervals" in refused.fault["mend"]
+    refused = without.ask("/v2/models/trees/infer", {"inputs": tensors(), "outputs": [{"name": "intervals"}]})
+    assert refused.status == 400 and b"NO_INTERVALS" in refused.body
+
+
+def _csv(rows):
+    lines = [
+        ",".join(NAMES),
+        *(",".join("" if row[name] is None else str(row[name]) for name in NAMES) for row in rows),
+    ]
+    return "\n".join(lines).encode()
+
+
 def one(**changes):
     return {"dataframe_records": [ROW | changes]}
 

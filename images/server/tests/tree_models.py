@@ -30,7 +30,7 @@ def tree_model(folder: Path, task: str = "classification") -> Path:
     if not model.exists():
         write_table(trees(), folder / "train.parquet")
         write_table(trees(rows=120, seed=1), folder / "validation.parquet")
-        argument = section(task).model_dump(mode="json")
+        argument = section(task, intervals=0.9).model_dump(mode="json")
         train_file(
             argument, str(folder / "train.parquet"), str(folder / "validation.parquet"), str(model), str(folder / "r")
         )

@@ -24,9 +24,10 @@ def signature_of(served: Served) -> dict[str, Any]:
         served: The model with its name, version and role.
 
     Returns:
-        name, version, role, task, target and classes (None in a regression); columns, each with its name, kind, whether
-        it is required, whether null is answered, the choices that training knew (None where none are known) and
-        an example (None where missing); ignored, the columns that may be sent and are made anew; examples, whole rows.
+        name, version, role, task, target, classes (None in a regression) and intervals (the share of rows that they
+        hold for, None where there are none); columns, each with its name, kind, whether it is required, whether null is
+        answered, the choices that training knew (None where none are known) and an example (None where missing);
+        ignored, the columns that may be sent and are made anew; examples, whole rows.
     """
     predictor = served.predictor
     if predictor not in _REFUSED:
@@ -40,6 +41,7 @@ def signature_of(served: Served) -> dict[str, Any]:
         "task": predictor.task,
         "target": predictor.target,
         "classes": None if predictor.classes is None else list(predictor.classes),
+        "intervals": None if predictor.intervals is None else predictor.intervals.level,
         "columns": [
             {
                 "name": name,
