@@ -357,6 +357,20 @@ def test_a_wide_table_is_declared_by_patterns(tmp_path):
     assert load(str(tmp_path / "config.yaml")).target == "y"
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([None] * 300, "every value is missing"),
+        (["?"] * 150 + ["-"] * 150, "every value is missing"),
+        (["same"] * 300, "every value is 'same'"),
+        ([*[1.5] * 4, *[None] * 296], "only 4 of 300 values are there"),
+    ],
+)
+def test_columns_with_nothing_to_learn_from_are_left_out(tmp_path, values, said):
+    found, config = drafted(written({"c": values, **X}, tmp_path))
+    assert "c" not in config["columns"] and f"# c: left out, {said}" in as_yaml(found)
+
+
 def test_names_and_classes_that_mean_something_to_yaml_are_kept(tmp_path):
     names = ["on", "1e3", "a: b", "${x}", "null", "é#ß", "2.50"]
     frame = {name: [1.5, 2, "no"] * 20 for name in names} | {"y": ["yes", "${oc.env:HOME}", "1e3"] * 20}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from components.common.base.errors import Refusal, nearest
 from components.common.config.reading import Reading
 from components.common.storage.progress import in_words
-from tabpipe.draft.kinds import COUNTS_ROWS, decide_kind
+from components.common.tables.reader import Progress
+from tabpipe.draft.kinds import COUNTS_ROWS, decide_kind, nothing_in_it
 from tabpipe.draft.leaks import leave_out_leaks
 from tabpipe.draft.markers import SYMBOLS
 from tabpipe.draft.profile import Profile
@@ -84,9 +85,8 @@ def draft(table: str, target: str | None, reading: Reading | None = None, say: C
     Raises:
         Refusal: The table cannot be read, no column of it can be learnt from, or the target is not named or is none.
     """
-    progress = in_words(say, 2.0) if say else None
     source = Source(table, reading or Reading())
-    seen = survey(source, progress)
+    seen = survey(source, _progress(say, "looking"))
     if target is not None and target not in seen.missing:
         raise Refusal(f"there is no column {target!r}", where=table, mend=nearest(target, seen.missing))
     columns = [_profile(name, seen) for name in seen.missing]
@@ -97,11 +97,18 @@ def draft(table: str, target: str | None, reading: Reading | None = None, say: C
     found = Draft(table, seen.rows, columns, source.left_out, {**source.options, **_shared(columns, source)})
     if target is None:
         raise NoTarget(found)
-    batches = [seen.sample] if seen.whole else (batch for _, batch in source.batches(progress))
+    batches = [seen.sample] if seen.whole else (batch for _, batch in source.batches(_progress(say, "checking")))
     found.equal_rows = total_up(batches, found.kept, target)
+    for column in found.kept:
+        if column.name != target:
+            nothing_in_it(column)  # now that it is known what is read as missing
     _decide_target(found, target)
     _decide_split(found)
     return found
+
+
+def _progress(say: Callable[[str], None] | None, doing: str) -> Progress | None:
+    return in_words(lambda words: say(f"{doing}: {words}"), 5.0) if say else None
 
 
 class NoTarget(Refusal):
@@ -117,7 +124,8 @@ def _profile(name: str, seen: Survey) -> Profile:
     import pyarrow.compute as pc
 
     values = seen.sample[name].combine_chunks()
-    distinct = pc.count_distinct(values).as_py() if seen.whole else seen.distinct[name]
+    given = seen.rows - seen.missing[name]
+    distinct = pc.count_distinct(values).as_py() if seen.whole else min(seen.distinct[name], given)
     return Profile(name, values, seen.numbers, seen.rows, seen.missing[name], distinct)
 
 
@@ -127,9 +135,10 @@ def _shared(columns: list[Profile], source: Source) -> dict[str, Any]:
     symbols = {mark for one in columns for mark in one.way.get("missing", ()) if mark.strip() in SYMBOLS}
     missing = [*given.get("missing", ()), *sorted(symbols - set(given.get("missing", ())))]
     numerical = [one for one in columns if one.kind == "numerical" and not one.left_out]
-    comma = any(one.way.get("decimal") == "," for one in numerical)
-    points = any("." in str(text) for one in numerical if "decimal" not in one.way for text in one.counts)
-    decimal = given.get("decimal") or ("," if comma and not points and source.texts else None)
+    comma = source.texts and any(one.way.get("decimal") == "," for one in numerical)
+    others = (one for one in numerical if "decimal" not in one.way)
+    points = comma and any("." in str(text) for one in others for text in one.counts)
+    decimal = given.get("decimal") or ("," if comma and not points else None)
     table = {key: value for key, value in {"decimal": decimal, "missing": missing}.items() if value}
     for one in columns:
         own = {**({"decimal": decimal} if decimal else {}), **one.way}
@@ -198,9 +207,8 @@ def _decide_split(found: Draft) -> None:
 
 def _use_row_numbers(found: Draft) -> None:
     """Row numbers are better than nothing to learn from."""
-    for one in found.kept:
-        if not found.features and one.why == COUNTS_ROWS:
-            one.decided("numerical", f"{COUNTS_ROWS}, but there is no other column to learn from")
+    if not found.features and (counting := [one for one in found.kept if one.why == COUNTS_ROWS]):
+        counting[0].decided("numerical", f"{COUNTS_ROWS}, but there is no other column to learn from")
 
 
 def _missing_as_class(column: Profile) -> int:

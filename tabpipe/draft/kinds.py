@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 _FEW, _FEW_SHARE = 30, 0.02
 """A column of texts with at most this many different ones, or this share of its rows, is categorical."""
+_MOST = 1000
+"""Of more different texts only short ones are categories, which stand so often on average:"""
 _REPEATS = 3
-"""Short texts that stand so often on average are categories too."""
 _LEAST = 10
 """Of a table that has more rows, a column with fewer values is left out: training may meet none of them."""
 COUNTS_ROWS = "it counts the rows"
@@ -37,7 +38,7 @@ def decide_kind(column: Profile, delimiter: str, is_target: bool) -> None:
     import pyarrow as pa
 
     types, of = pa.types, column.values.type
-    if not is_target and _nothing_in_it(column):
+    if not is_target and nothing_in_it(column):
         return
     if of_kind(column.values, "text").faults:
         column.leave_out("bytes that are no text")
@@ -53,7 +54,8 @@ def decide_kind(column: Profile, delimiter: str, is_target: bool) -> None:
         _of_texts(column, delimiter, is_target)
 
 
-def _nothing_in_it(column: Profile) -> bool:
+def nothing_in_it(column: Profile) -> bool:
+    """Leave a column out that has nothing to learn from, as far as it is known; return whether it is."""
     if not column.given:
         column.leave_out("every value is missing")
     elif column.distinct == 1 and not column.missing and column.rows > 1:
@@ -114,9 +116,11 @@ def _compact_dates(column: Profile, found: np.ndarray) -> bool:
 
 def _of_texts(column: Profile, delimiter: str, is_target: bool) -> None:
     """Decide on a column of texts, which may be numbers or dates."""
+    if _plain_numbers(column):
+        _of_numbers(column, is_target)
+        return
     counts = {str(text): count for text, count in column.counts.items()}
-    plain = {text.strip() for text in counts}
-    if plain <= {*TRUE, *FALSE}:
+    if {text.strip() for text in counts} <= {*TRUE, *FALSE}:
         column.decided("categorical", "true or false")
         return
     if found := numbers.written(counts, delimiter):
@@ -149,6 +153,16 @@ def _of_texts(column: Profile, delimiter: str, is_target: bool) -> None:
     decide_words(column, is_target)
 
 
+def _plain_numbers(column: Profile) -> bool:
+    """Whether all texts are numbers as usual: told at once, since most columns are such."""
+    import pyarrow.compute as pc
+
+    given = column.values.drop_null()
+    if any(len(part) == 0 or of_kind(part, "numerical").faults for part in (given[:20], given)):
+        return False
+    return not pc.any(pc.match_substring_regex(given, r"^\s*([+-]?0[0-9]+|[0-9]{16,}|[tTfF].*)\s*$")).as_py()
+
+
 def _ambiguous_number(column: Profile) -> str:
     if "thousands" in column.way:
         return 'every comma is followed by three digits: if it stands before decimals, write decimal: ","'
@@ -174,7 +188,9 @@ def decide_words(column: Profile, is_target: bool) -> None:
     readable = sum(count for text, count in counts.items() if re.search(r"\w\w", text)) / total
     if named and column.distinct > _FEW:
         column.decided("identifier", "by its name")
-    elif column.distinct <= max(_FEW, _FEW_SHARE * column.given) and not (column.once and column.given >= 10):
+    elif column.distinct <= max(_FEW, min(_FEW_SHARE * column.given, _MOST)) and not (
+        column.once and column.given >= 10
+    ):
         column.decided("categorical", f"{column.distinct} different texts")
     elif column.once and (column.rows < _SMALL or lengths < 1.5 or _keys(counts) or names.is_index(column.name)):
         column.decided("identifier", "texts that all differ")

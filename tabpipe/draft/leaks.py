@@ -18,7 +18,8 @@ SUSPICIOUS = 0.99
 """AUC or R² of a model of one column, above which it is no honest feature."""
 _LEAST_ROWS, _LEAST_OF_CLASS = 200, 20
 """Of a smaller table, or rarer classes, a strong feature may look like a leak by chance."""
-_MOST_ROWS = 5000
+_MOST_ROWS, _FEWEST_ROWS, _MOST_VALUES = 5000, 500, 2_000_000
+"""Rows that are looked at, fewer of a table with many columns."""
 _SAME_ORDER = 0.999
 """The square of a rank correlation above which a column is the target on another scale."""
 _FOLDS, _BLOCKS, _BINS = 3, 5, 200
@@ -37,7 +38,7 @@ def leave_out_leaks(columns: Sequence[Profile], target: Profile, task: Task) -> 
         target: The column to predict.
         task: classification or regression.
     """
-    truth, rows = _truth(target, task)
+    truth, rows = _truth(target, task, max(_FEWEST_ROWS, min(_MOST_ROWS, _MOST_VALUES // max(1, len(columns)))))
     if len(rows) < _LEAST_ROWS:
         return
     folds = [np.random.default_rng(0).integers(0, _FOLDS, len(rows))]
@@ -50,7 +51,7 @@ def leave_out_leaks(columns: Sequence[Profile], target: Profile, task: Task) -> 
             score = min(_of_numbers(numbers[column.name], truth, fold, task) for fold in folds)
             if task == "regression" and not column.grows:
                 score = max(score, _of_ranks(numbers[column.name], truth))
-        elif column.kind == "categorical" or (column.kind == "text" and column.texts_at_hand < len(rows) / 2):
+        elif column.kind == "categorical" or (column.kind == "text" and column.different < len(rows) / 2):
             score = min(_of_codes(_codes(column, rows), truth, fold, task) for fold in folds)
         else:
             continue
@@ -64,12 +65,12 @@ def leave_out_leaks(columns: Sequence[Profile], target: Profile, task: Task) -> 
                 column.leave_out(f"a suspected leak: {' and '.join(parts)} add up to the target")
 
 
-def _truth(target: Profile, task: Task) -> tuple[np.ndarray, np.ndarray]:
+def _truth(target: Profile, task: Task, most: int) -> tuple[np.ndarray, np.ndarray]:
     """(n,) class codes or numbers, and (n,) rows of the sample that have one."""
     kind: Kind = "categorical" if task == "classification" else "numerical"
     values = of_kind(target.values, kind, target.way).values
     rows = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
-    rows = rows[:: max(1, -(-len(rows) // _MOST_ROWS))]
+    rows = rows[:: max(1, -(-len(rows) // most))]
     if task == "regression":
         return values.take(rows).to_numpy(zero_copy_only=False).astype("float64"), rows
     codes = values.take(rows).dictionary_encode().indices.to_numpy()

@@ -59,11 +59,11 @@ class Profile:
         """Values that are not missing."""
         return self.rows - self.missing
 
-    @property
+    @cached_property
     def once(self) -> bool:
         """Whether no value, or next to none, stands twice."""
-        unique = self.texts_at_hand == sum(self.counts.values())
-        return unique and self.distinct >= 0.93 * self.given
+        there = len(self.values) - self.values.null_count
+        return self.different == there and self.distinct >= 0.93 * self.given
 
     @property
     def whole(self) -> bool:
@@ -72,10 +72,17 @@ class Profile:
 
         return pa.types.is_integer(self.of_its_kind().type)
 
-    @property
-    def texts_at_hand(self) -> int:
+    @cached_property
+    def different(self) -> int:
         """Different values of the sample."""
-        return len(self.counts)
+        import pyarrow.compute as pc
+
+        return pc.count_distinct(self.values).as_py()
+
+    @property
+    def largest_share(self) -> float:
+        """The share of the sample's values that the most frequent one has."""
+        return next(iter(self.counts.values()), 0) / max(1, sum(self.counts.values()))
 
     @cached_property
     def counts(self) -> Counter[Any]:
@@ -103,7 +110,7 @@ class Profile:
 
     def example(self) -> str:
         """Return a value."""
-        return str(next(iter(self.counts), ""))
+        return next((str(value) for value in self.values.drop_null()[:1].to_pylist()), "")
 
     def decided(self, kind: Kind, why: str, **more: Any) -> None:
         """Note a decision."""

@@ -48,8 +48,7 @@ def group_column(columns: Sequence[Profile], target: str) -> Profile | None:
             continue
         whole = column.kind != "numerical" or column.whole
         repeated = column.given / max(1, column.distinct) >= _LEAST_REPEATED and not column.once
-        largest = next(iter(column.counts.values()), 0) / sum(column.counts.values())
-        if whole and repeated and column.distinct >= least and largest <= _MOST_OF_ONE:
+        if whole and repeated and column.distinct >= least and column.largest_share <= _MOST_OF_ONE:
             found.append((not named, column.distinct, column.name, column))
     return min(found)[-1] if found else None
 
@@ -80,8 +79,7 @@ def time_column(columns: Sequence[Profile], target: str) -> Profile | None:
         if not timed or column.name == target or column.missing or column.distinct < _LEAST_TIMES:
             continue
         steps = np.diff(_numbers(column))
-        largest = next(iter(column.counts.values()), 0) / sum(column.counts.values())
-        if max((steps >= 0).mean(), (steps <= 0).mean()) >= _ORDERED and largest <= _MOST_AT_ONCE:
+        if max((steps >= 0).mean(), (steps <= 0).mean()) >= _ORDERED and column.largest_share <= _MOST_AT_ONCE:
             return column
     return None
 

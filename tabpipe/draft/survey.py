@@ -87,7 +87,7 @@ class Survey:
     missing: dict[str, int]
     """Column to values that are missing."""
     distinct: dict[str, int]
-    """Column to different values; of many it is an estimate."""
+    """Column to different values, of many an estimate; nothing where the sample is the whole table."""
     numbers: np.ndarray
     """(sampled,) which row of the table each is, from 0."""
     sample: pa.Table
@@ -106,16 +106,19 @@ def survey(source: Source, progress: Progress | None = None) -> Survey:
         spread, rows = Spread(), 0
         missing: dict[str, int] = {}
         distinct: dict[str, Distinct] = {}
+        held: list[pa.Table] = []
         for numbers, table in source.batches(progress):
             spread.add(numbers, table)
-            most = min(_SKETCH, max(256, _SKETCHES // table.num_columns)) if table.num_columns else _SKETCH
             for name in table.column_names:
-                column = table[name].combine_chunks()
-                missing[name] = missing.get(name, rows) + column.null_count
-                distinct.setdefault(name, Distinct(most)).add(_unique_hashes(column))
+                missing[name] = missing.get(name, rows) + table[name].null_count
             rows += table.num_rows
             for name in missing.keys() - set(table.column_names):
                 missing[name] += table.num_rows
+            held.append(table)
+            if spread.share < 1:  # of a table that is held whole, the sample tells
+                for part in held:
+                    _count_distinct(part, distinct)
+                held.clear()
         if not rows:
             raise Refusal("there are no rows", where=source.table)
         numbers, sample = spread.rows()
@@ -123,7 +126,7 @@ def survey(source: Source, progress: Progress | None = None) -> Survey:
         return Survey(
             rows,
             {name: missing[name] for name in kept},
-            {name: distinct[name].count for name in kept},
+            {name: one.count for name, one in distinct.items() if name in kept},
             numbers,
             sample.select(kept),
             spread.share == 1.0,
@@ -132,8 +135,11 @@ def survey(source: Source, progress: Progress | None = None) -> Survey:
     return source.readable(read)
 
 
-def _unique_hashes(column: pa.Array) -> np.ndarray:
-    return hashes_of(column.unique().drop_null())
+def _count_distinct(table: pa.Table, distinct: dict[str, Distinct]) -> None:
+    most = min(_SKETCH, max(256, _SKETCHES // max(1, table.num_columns)))
+    for name in table.column_names:
+        values = table[name].combine_chunks().unique().drop_null()
+        distinct.setdefault(name, Distinct(most)).add(hashes_of(values))
 
 
 def hashes_of(values: pa.Array) -> np.ndarray:

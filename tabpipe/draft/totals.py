@@ -106,9 +106,9 @@ def total_up(batches: Iterable[pa.Table], columns: Sequence[Profile], target: st
     classes: Counter[str] | None = Counter()
     equal = EqualRows()
     for batch in batches:
+        there = dict(zip(batch.column_names, batch.columns, strict=True))
         raw = {
-            name: batch[name].combine_chunks() if name in batch.column_names else pa.nulls(len(batch), pa.string())
-            for name in reads
+            name: there[name].combine_chunks() if name in there else pa.nulls(len(batch), pa.string()) for name in reads
         }
         found = {name: read.add(raw[name]) for name, read in reads.items()}
         for name, read in others.items():
