@@ -33,5 +33,5 @@ def reading_of(options: argparse.Namespace, reading: Reading) -> Reading:
     names = ("format", "delimiter", "encoding", "sheet", "decimal", "thousands", "missing")
     given = {name: value for name in names if (value := getattr(options, name, None)) is not None}
     own = dict.fromkeys({"decimal", "thousands"} & given.keys())
-    columns = {name: column.model_copy(update=own) for name, column in reading.columns.items()}
-    return reading.model_copy(update={**given, "columns": columns})
+    columns = {name: {**column.model_dump(), **own} for name, column in reading.columns.items()}
+    return Reading.model_validate({**reading.model_dump(), **given, "columns": columns})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from components.common.base.errors import Refusal, nearest
 from components.common.base.redact import redact
 from components.common.config.check_data import CheckDataArgument
+from components.common.config.patterns import some
 from components.common.inference.arrow_values import of_kind
 from components.common.inference.cell import Place
 from components.common.sources import open_bytes
@@ -43,7 +44,7 @@ def reference_table(rules: CheckDataArgument, previous: str) -> tuple[pd.DataFra
         with (
             tempfile.TemporaryDirectory() as scratch,
             open_bytes(declared, Path(scratch)) as opened,
-            open_table(opened.path, rules.reading, name=opened.name, where=opened.shown) as table,
+            open_table(opened.path, rules.reading, name=opened.name, where=opened.shown, faultless=True) as table,
         ):
             return _of_kinds(table, rules), f"the declared reference {redact(declared)}"
     return (read_table(previous), "the previous accepted table") if previous else (None, "")
@@ -52,27 +53,21 @@ def reference_table(rules: CheckDataArgument, previous: str) -> tuple[pd.DataFra
 def _of_kinds(table: Table, rules: CheckDataArgument) -> pd.DataFrame:
     import pyarrow as pa
 
-    names = [name for name in rules.kinds if name in table.names]
+    there = set(table.names)
+    names = [name for name in rules.kinds if name in there]
     checked = rules.drift.numerical
     if checked is None:
         checked = [name for name, kind in rules.kinds.items() if kind == "numerical" and name not in rules.derived]
     if absent := [name for name in dict.fromkeys([*checked, *rules.drift.categorical]) if name not in names]:
         raise Refusal(
-            f"the declared reference lacks {', '.join(map(repr, absent))}",
+            f"the declared reference lacks {some([repr(name) for name in absent])}",
             where=f"{_FIELD}, {table.where}",
-            value=f"its columns are {', '.join(table.names)}",
+            value=f"its columns are {some(table.names)}",
             rule="a reference has every column that is checked against it",
             mend=f"{nearest(absent[0], table.names)}; or leave such columns out of check_data.drift",
         )
     ways, parts, rows = rules.reading.ways(names), [], 0
     for chunk in table.chunks:
-        for fault in chunk.faulty:
-            raise Refusal(
-                f"row {fault.number} is no row of a table",
-                where=f"{_FIELD}, {table.where}",
-                value=fault.value,
-                rule=fault.rule,
-            )
         columns: dict[str, pa.Array] = {}
         for name in names:
             raw = chunk.columns.get(name, [None] * chunk.rows)

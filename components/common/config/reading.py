@@ -89,3 +89,8 @@ class Reading(Notation):
     """The text encoding of a CSV or of JSON; by default UTF-8, or what a byte order mark says."""
     sheet: str | None = None
     """The sheet of an Excel workbook that has several."""
+
+    @field_validator("delimiter")
+    @classmethod
+    def _tab(cls, value: str | None) -> str | None:
+        return value and value.replace("\\t", "\t")  # as it is written in single quotes, or on a command line

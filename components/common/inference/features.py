@@ -21,7 +21,7 @@ class Features:
 
     def __init__(self, plan: Mapping[str, Any]):
         self.derive, self.fill, self.width = plan["derive"], plan["fill"], plan["width"]
-        self._blocks: list[Callable[[Mapping[str, Typed], np.ndarray, dict[str, int]], None]] = [
+        self._blocks: list[Callable[[Mapping[str, Typed], np.ndarray, dict[str, list[str]]], None]] = [
             _BLOCKS[block["kind"]](block) for block in plan["blocks"]
         ]
         self.origins = [""] * self.width
@@ -29,7 +29,7 @@ class Features:
             for at, name in block["origins"]:
                 self.origins[at] = name
 
-    def make(self, columns: dict[str, Typed], rows: int) -> tuple[np.ndarray, dict[str, int]]:
+    def make(self, columns: dict[str, Typed], rows: int) -> tuple[np.ndarray, dict[str, list[str]]]:
         """Makes the matrix.
 
         Args:
@@ -38,14 +38,14 @@ class Features:
 
         Returns:
             (rows, features) float64; NaN where the model itself deals with missing values. And of each categorical
-            column with values that were unknown in training how many there are.
+            column the values that were unknown in training, where there are some.
         """
         for name, constant in self.fill.items():
             columns[name] = _filled(columns[name], constant)
         for name, way in self.derive.items():
             columns[name] = _derived(way, columns)
         matrix = np.zeros((rows, self.width))
-        unknown: dict[str, int] = {}
+        unknown: dict[str, list[str]] = {}
         for block in self._blocks:
             block(columns, matrix, unknown)
         return matrix, unknown
@@ -78,7 +78,7 @@ def _numerical(block: Mapping[str, Any]) -> Callable:
     part = slice(block["at"], block["at"] + len(names) + len(indicators))
     impute = None if block["impute"] is None else np.array(block["impute"])
 
-    def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, int]) -> None:
+    def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, list[str]]) -> None:
         values = np.array([columns[name] for name in names], dtype=np.float64).T
         if impute is not None:
             missing = np.isnan(values)
@@ -98,7 +98,7 @@ def _date(block: Mapping[str, Any]) -> Callable:
     part = slice(block["at"], block["at"] + len(names) + sum(map(len, parts)))
     median = None if block["median"] is None else np.array(block["median"])
 
-    def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, int]) -> None:
+    def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, list[str]]) -> None:
         made = []
         for name, latest, kept in zip(names, block["latest"], parts, strict=True):
             days = np.asarray(columns[name], dtype=np.float64)
@@ -132,7 +132,7 @@ def _onehot(block: Mapping[str, Any]) -> Callable:
         parts.append((name, fill, {**index, **dict.fromkeys(few, other)}, at, other))
         at += len(index) + bool(few)
 
-    def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, int]) -> None:
+    def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, list[str]]) -> None:
         for name, fill, index, first, other in parts:
             found = _places(name, columns, fill, index, unknown)
             for row, at in enumerate(found):
@@ -160,7 +160,7 @@ def _numbered(block: Mapping[str, Any]) -> Callable:
         )
         at += table.shape[1]
 
-    def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, int]) -> None:
+    def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, list[str]]) -> None:
         for name, fill, index, table, part in parts:
             found = _places(name, columns, fill, index, unknown)
             if fill is None:
@@ -174,12 +174,12 @@ def _numbered(block: Mapping[str, Any]) -> Callable:
 
 
 def _places(
-    name: str, columns: Mapping[str, Typed], fill: str | None, index: Mapping[str, int], unknown: dict[str, int]
+    name: str, columns: Mapping[str, Typed], fill: str | None, index: Mapping[str, int], unknown: dict[str, list[str]]
 ) -> list[int]:
-    """The place of each value of a column among the categories, -1 where it was unknown in training; counts these."""
+    """The place of each value of a column among the categories, -1 where it was unknown in training; notes these."""
     found = [index.get(fill if v is None else v, -1) for v in columns[name]]  # type: ignore[arg-type]
     if -1 in found:
-        new = sum(1 for at, v in zip(found, columns[name], strict=True) if at < 0 and v is not None)
+        new = [str(v) for at, v in zip(found, columns[name], strict=True) if at < 0 and v is not None]
         if new:
             unknown[name] = new
     return found
@@ -190,7 +190,7 @@ def _text(block: Mapping[str, Any]) -> Callable:
     tfidf = Tfidf(block["vocabulary"], block["idf"], block["binary"], block["ngrams"], block["lowercase"])
     part = slice(block["at"], block["at"] + len(block["vocabulary"]))
 
-    def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, int]) -> None:
+    def make(columns: Mapping[str, Typed], matrix: np.ndarray, unknown: dict[str, list[str]]) -> None:
         texts: Sequence[str | None] = columns[name]  # type: ignore[assignment]
         tfidf.into(matrix[:, part], texts)
 

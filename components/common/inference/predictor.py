@@ -67,11 +67,11 @@ class Predictor:
         self.columns, self.optional = plan.columns, plan.optional
         self.derived, self.choices, self.complete = tuple(plan.derive), plan.choices, plan.complete
         self.ways = plan.ways
-        encoding = plan.reading.get("encoding") or UTF8
-        delimiter = (plan.reading.get("delimiter") or ",").replace("\\t", "\t")
-        self.csv = delimiter, UTF8 if encoding.lower() in ("utf-8", "utf8") else encoding
-        """Delimiter and encoding of a CSV."""
         self._reading = plan.reading
+        reading = self.reading if plan.reading else None  # pydantic is not imported for nothing
+        encoding = (reading and reading.encoding) or UTF8
+        self.csv = (reading and reading.delimiter) or ",", UTF8 if encoding.lower() in ("utf-8", "utf8") else encoding
+        """Delimiter and encoding of a CSV."""
         self.path, self.why, self.example = path, why, example
         noted = plan.raw.get("intervals")
         self.intervals = None if noted is None else Intervals(noted, plan.classes)
@@ -116,7 +116,7 @@ class Predictor:
         looked = len(kept)
         given = {name: _given(one) for name, one in values.items()} if count_given else {}
         if self._features is None:
-            unknown = {name: len(new) for name in self._categories if (new := self._strange(name, values))}
+            unknown = {name: new for name in self._categories if (new := self._unknown(name, values))}
             found, probabilities = self._estimator.answer(values) if len(kept) else _nothing(self.classes)
         else:
             matrix, unknown = self._features.make(values, len(kept))
@@ -126,10 +126,11 @@ class Predictor:
                 faults = sorted([*faults, *more], key=lambda fault: fault.row)
             found, probabilities = self._estimator.answer(matrix) if len(matrix) else _nothing(self.classes)
         predicted = found if self._labels is None else self._labels[found]
-        strange = {name: self._strange(name, values)[0] for name in unknown} if count_given else {}
-        return Answered(kept, predicted, probabilities, faults, unknown, strange, looked, given)
+        counts = {name: len(new) for name, new in unknown.items()}
+        strange = {name: new[0] for name, new in unknown.items()}
+        return Answered(kept, predicted, probabilities, faults, counts, strange, looked, given)
 
-    def _strange(self, name: str, values: Mapping[str, Typed]) -> list[str]:
+    def _unknown(self, name: str, values: Mapping[str, Typed]) -> list[str]:
         """The values of a categorical column that were unknown in training."""
         known = self._categories[name]
         return [value for value in values[name] if value is not None and value not in known]

@@ -17,23 +17,6 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 
-def read_arrow(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> pa.Table:
-    """Reads a parquet table of the pipeline as Arrow has it: whole numbers stay whole where some are missing.
-
-    Args:
-        path: The file; its name needs no ending.
-        columns: Columns to read; all by default.
-
-    Returns:
-        The table, rows in their order in the file.
-
-    Raises:
-        Refusal: The file is absent or is no parquet.
-    """
-    with parquet_file(path) as file:
-        return file.read(columns=list(columns) if columns is not None else None)
-
-
 @contextmanager
 def parquet_file(path: str | os.PathLike[str]) -> Iterator[pq.ParquetFile]:
     """Opens a parquet table of the pipeline, without pyarrow.dataset, which costs 0.1 s to import.
@@ -70,8 +53,10 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[str] | None = Non
     """
     import pandas as pd
 
-    # Column by column, each given up by Arrow as pandas takes it: the table is not there twice.
-    frame = read_arrow(path, columns).to_pandas(split_blocks=True, self_destruct=True)
+    with parquet_file(path) as file:
+        names = list(columns) if columns is not None else None
+        # Column by column, each given up by Arrow as pandas takes it: the table is not there twice.
+        frame = file.read(columns=names).to_pandas(split_blocks=True, self_destruct=True)
     return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
 
 

@@ -36,6 +36,7 @@ def open_table(
     name: str | Sequence[str] | None = None,
     where: str | Sequence[str] | None = None,
     strict: bool = False,
+    faultless: bool = False,
     declared: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Iterator[Table]:
@@ -50,6 +51,7 @@ def open_table(
         strict: Refuse the first line that is no row, as training must; else such lines are handed on as `Faulty`. A
             CSV whose header shows another delimiter is refused if strict, else read by it; columns of lists or records
             are left out if strict, else handed on as they are.
+        faultless: Refuse the first line that is no row, but be no stricter otherwise.
         declared: Columns that may not hold lists or records.
         progress: Is told how far it is, once a chunk.
 
@@ -71,6 +73,8 @@ def open_table(
         else:
             one_name, one_where = cast("str | None", name), cast("str | None", where)
             table = _open(source, reading, rows, one_name, one_where, strict, declared, stack)
+        if faultless:
+            table.chunks = _faultless(table.where, table.chunks)
         if progress is not None:
             table.chunks = _told(table, table.chunks, progress)
         yield table
@@ -109,7 +113,7 @@ def _open(
         return Table(where, "jsonl", names, _after(first, chunks), empty, "", None, left_out, bytes_read)
     if form == "csv":
         usual = "\t" if ending(name) in (".tsv", ".tab") else ","
-        found = CsvRows(stream, where, (reading.delimiter or usual).replace("\\t", "\t"), strict)
+        found = CsvRows(stream, where, reading.delimiter or usual, strict)
     elif form == "excel":
         from components.common.tables.excel import ExcelRows
 
@@ -155,6 +159,13 @@ def _after(first: Chunk | None, others: Iterator[Chunk]) -> Iterator[Chunk]:
     if first is not None:
         yield first
     yield from others
+
+
+def _faultless(where: str, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    for chunk in chunks:
+        for fault in chunk.faulty:
+            raise Refusal(f"row {fault.number} is no row of a table", where=where, value=fault.value, rule=fault.rule)
+        yield chunk
 
 
 def _told(table: Table, chunks: Iterator[Chunk], progress: Progress) -> Iterator[Chunk]:
