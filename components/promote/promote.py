@@ -106,7 +106,8 @@ def promote_file(
         **({"run": known["run"]} if "run" in known else {}),
         **({"note": "; ".join(notes)} if notes else {}),
     }
-    reason = _sentence(verdict, before, candidate, " --cluster" if on_cluster else "")
+    waiting = staying_challenger(argument, before, candidate)
+    reason = _sentence(verdict, before, candidate, waiting, " --cluster" if on_cluster else "")
     write_report(report_path, argument, comparison, verdict, told, reason)
     return Promotion(argument.use_case, verdict.decision, reason, _metrics(comparison, verdict))
 
@@ -141,6 +142,23 @@ def _judge(
 def _other_sources(section: PromoteArgument, candidate: Version, champion: Version) -> tuple[str, str] | None:
     mine, theirs = (str(one.metadata.get("origin") or "") for one in (candidate, champion))
     return (mine, theirs) if other_source(mine, theirs, section.sources) else None
+
+
+def staying_challenger(section: PromoteArgument, before: Standing, candidate: Version) -> Version | None:
+    """The challenger of the champion's own source, which a candidate of another source does not push aside.
+
+    It may answer a share of the requests, and no run on a sample should get that.
+
+    Args:
+        section: Which sources may follow each other.
+        before: How things stand.
+        candidate: The model that waits for a person.
+    """
+    champion, waiting = before.champion, before.challenger
+    if champion is None or waiting is None or waiting.number == candidate.number:
+        return None
+    theirs, mine = (_other_sources(section, one, champion) for one in (waiting, candidate))
+    return waiting if mine and not theirs else None
 
 
 def _rule(version: Version) -> SplitRule | None:
@@ -192,11 +210,11 @@ def _act(
     why = {key: value for key, value in why.items() if value is not None}
     if verdict.decision == "promote":
         make_champion(store, before, candidate.ref, who=who, why=why)
-    elif verdict.decision == "wait":
+    elif verdict.decision == "wait" and staying_challenger(section, before, candidate) is None:
         challenge(store, section.use_case, candidate.ref, who=who, why=why)
 
 
-def _sentence(verdict: Verdict, before: Standing, candidate: Version, cluster: str) -> str:
+def _sentence(verdict: Verdict, before: Standing, candidate: Version, waiting: Version | None, cluster: str) -> str:
     """What came of a candidate and why, with the command where a person decides."""
     version, use_case = f"v{candidate.number}", before.use_case
     if verdict.decision == "promote":
@@ -204,7 +222,8 @@ def _sentence(verdict: Verdict, before: Standing, candidate: Version, cluster: s
     if verdict.decision == "wait":
         why = "; ".join(reason.text for reason in verdict.reasons if reason.open)
         command = f"tabpipe models promote {use_case} {version}{cluster}"
-        return f"{version} is the challenger and waits for a person: {why}. To promote it: {command}"
+        role = "is the challenger and" if waiting is None else f"(v{waiting.number} stays the challenger)"
+        return f"{version} {role} waits for a person: {why}. To promote it: {command}"
     if before.champion is not None and before.champion.number == candidate.number:
         return f"{version} is the champion already"
     unmet = next((reason.text for reason in verdict.reasons if not reason.met), "")

@@ -62,7 +62,7 @@ def decide(
     if comparison.signature:
         reasons.append(Reason(f"The signature differs: {'; '.join(comparison.signature)}", False, open=True))
     if sources is not None:
-        text = "It was trained on {}, the champion on {}: the config's promote.sources names those that may follow"
+        text = "It was trained on {}, the champion on {}; promote.sources may name both, so that one follows the other"
         reasons.append(Reason(text.format(*sources), False, open=True))
     if section.gate == "manual":
         reasons.append(Reason("The gate is manual: a person promotes", False, open=True))

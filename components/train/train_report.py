@@ -48,7 +48,7 @@ def write_report(
             *answer_sections(trained.truth, trained.answers, classes),
             _importance(trained.importance),
             _features(trained),
-            *([_serving(compiled)] if compiled else []),
+            *([_serving(compiled, trained.intervals)] if compiled else []),
             html.section(
                 "Hyperparameters", html.table(["name", "value", "set by"], _hyperparameters(section, estimator))
             ),
@@ -82,13 +82,16 @@ def _features(trained: Trained) -> Any:
     )
 
 
-def _serving(compiled: Compiled) -> Any:
+def _serving(compiled: Compiled, intervals: dict[str, Any] | None) -> Any:
     rows: list[list[Any]] = [
         ["answered by", _WORDS[compiled.path]],
         *([["why not more", compiled.why]] if compiled.why else []),
         ["validation rows compared with scikit-learn", compiled.rows],
         ["largest difference", written(compiled.difference) if compiled.rows else "–"],
     ]
+    if intervals is not None:
+        parts = f"{len(intervals['low'])} parts of the predicted values" if "low" in intervals else "each class"
+        rows.append(["intervals" if "low" in intervals else "sets", f"of {intervals['level']:.0%}, for {parts}"])
     note = "The compiled form serves only if it gives every validation row the class that scikit-learn gives it."
     return html.section("Serving", html.table(["", ""], rows), note=note)
 

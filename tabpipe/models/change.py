@@ -121,7 +121,8 @@ def _mlflow(store: Store, use_case: str, force: bool) -> tuple[list[str], bool]:
         if force:
             forget_moves(client, use_case)
         words = mirror(client, store, use_case)
-        return words or [f"MLflow's registry has it: models:/{use_case}@champion"], bool(words)
+        has = "has it: models:/{}@champion" if standing(store, use_case).champion else "has no champion of {} any more"
+        return words or [f"MLflow's registry {has.format(use_case)}"], bool(words)
     except Refusal:
         raise
     except Exception as error:  # MLflow passes on what SQLAlchemy, requests and it itself raise

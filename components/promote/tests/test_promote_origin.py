@@ -1,6 +1,10 @@
 import pytest
 
+from components.common.artifacts import Version
+from components.common.artifacts.version import Making
+from components.common.registry import Standing
 from components.promote.origin import other_source
+from components.promote.promote import staying_challenger
 
 
 @pytest.mark.parametrize(
@@ -56,3 +60,24 @@ def test_a_table_from_elsewhere_is_another_source(candidate, champion):
 )
 def test_the_config_says_which_sources_follow_each_other(allowed, other):
     assert other_source("/data/export2.csv", "/data/export1.csv", allowed) is other
+
+
+@pytest.mark.parametrize(
+    ("waiting", "candidate", "stays"),
+    [
+        (None, "sample://iris", False),
+        ("/data/iris.csv", "sample://iris", True),
+        ("/data/iris.csv", "/data/iris.csv", False),
+        ("sample://iris", "sample://iris", False),
+        ("sample://iris", "/data/iris.csv", False),
+    ],
+    ids=["none waits", "own source", "both own", "both others", "candidate's own"],
+)
+def test_a_challenger_of_the_champion_s_source_is_not_pushed_aside_by_a_sample(section, waiting, candidate, stays):
+    def version(number, origin):
+        return Version("iris.model", number, "0" * 64, "folder", 1, 1, "model", {"origin": origin}, Making((), {}, ""))
+
+    challenger = version(1, waiting) if waiting else None
+    before = Standing("iris", version(0, "/data/iris.csv"), None, challenger, 1)
+    assert staying_challenger(section(), before, version(2, candidate)) == (challenger if stays else None)
+    assert staying_challenger(section(sources=["*"]), before, version(2, candidate)) is None
