@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ def check_file(
     now: datetime | None = None,
     called: str = "",
     removed: str = "",
+    facts: Mapping[str, str] | None = None,
 ) -> list[Check]:
     """Checks a table, writes the report, and hands the table on if no check of severity error failed.
 
@@ -45,6 +46,7 @@ def check_file(
         now: The moment that freshness is measured from; the present by default.
         called: What users call the table, for refusals; its path by default.
         removed: The rows that preprocess has removed, in words.
+        facts: Name to text, for the head of the report.
 
     Returns:
         Every check with its outcome.
@@ -63,7 +65,7 @@ def check_file(
     checks = check_table(frame, past, rules, now)
     if past is not None and any(map(is_pattern, declared.kinds)):
         checks.append(check_columns(frame, past, declared))
-    write_page(report, report_page(checks, frame, past, rules, source, removed))
+    write_page(report, report_page(checks, frame, past, rules, source, facts or {}))
     if tell:
         tell(summary(checks, len(frame)))
     if any(check.stops for check in checks):

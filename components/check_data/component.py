@@ -28,7 +28,7 @@ def check_data(
         defaults: The whole section that the pipeline was compiled with.
     """
     from components.check_data.check_data import check_file
-    from components.common.tracking.step import came_from, stamp, step
+    from components.common.tracking.step import came_from, facts_of, stamp, step
 
     with step("check_data", section, defaults) as (settings, record):
         record.used("clean", clean)
@@ -50,6 +50,7 @@ def check_data(
             tell,
             called=meta.get("source", ""),
             removed=meta.get("removed", ""),
+            facts=facts_of(clean),
         )
         stamp(accepted, **came_from(clean))
         record.made("accepted", accepted)

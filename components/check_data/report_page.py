@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +24,8 @@ LARGEST = 15
 """Categories that get a bar."""
 DRAWN = 200
 """Columns that are drawn at most."""
+_CLASSES = 50
+"""Classes whose shares are listed."""
 LISTED = 1000
 """Checks that get a row each; where there are more, checks that went alike share one."""
 
@@ -34,7 +36,7 @@ def report_page(
     reference: pd.DataFrame | None,
     section: CheckDataArgument,
     source: str,
-    removed: str = "",
+    facts: Mapping[str, str],
 ) -> str:
     """The report as an HTML page.
 
@@ -44,7 +46,7 @@ def report_page(
         reference: The table compared with, if there is one.
         section: The step's section.
         source: What the reference is, in words; empty where there is none.
-        removed: The rows that preprocess has removed, in words.
+        facts: Name to text, for the head: the source of the rows, and which of them preprocess has removed.
     """
     counts = summary(checks, len(frame))
     against = f"compared with {source}, {len(reference):,} rows" if reference is not None else "no reference yet"
@@ -63,13 +65,43 @@ def report_page(
         note = f"{DRAWN:,} of {len(columns):,} columns, those that need a look and the target first. {note}"
     return html.page(
         "Data checks",
-        f"{section.task} of {section.target} · {against}" + (f" · removed before: {removed}" if removed else ""),
+        f"{section.task} of {section.target} · {against}",
         _verdict(counts),
         _cards(counts, frame.shape[1]),
         html.section("What needs a look", _table(amiss)) if amiss else "",
+        *_target(frame, section),
         html.section("Columns", html.gallery(*drawn), note=note) if drawn else "",
         html.section("Every check", _table(checks), note="A click on a heading sorts."),
+        facts=facts,
     )
+
+
+def _target(frame: pd.DataFrame, section: CheckDataArgument) -> list[html.Markup]:
+    """How often each class is there, and the columns that tell nothing since they hold one value alone."""
+    sections = []
+    if section.task == "classification" and section.target in frame and frame.columns.is_unique:
+        counts = category_counts(frame[section.target])
+        top = counts.head(_CLASSES)
+        names = [f"{name} ({rows:,})" for name, rows in top.items()]
+        label = f"shares of the classes of {section.target}"
+        shares = charts.bars(names, (top / len(frame)).tolist(), format="{:.1%}".format, label=label)
+        words = f"{len(counts):,} classes of {section.target}"
+        words += f", the {_CLASSES} most frequent" if len(counts) > _CLASSES else ""
+        if len(counts) > 1:
+            words += f"; the most frequent has {counts.iloc[0] / counts.iloc[-1]:,.1f} times the rows of the rarest"
+        sections.append(html.section("Class shares", html.figure(shares), note=f"{words}. Rows in brackets."))
+    constant = [name for name in section.kinds if name in frame and name != section.target and _constant(frame[name])]
+    if constant:
+        note = f"They hold one value alone, and tell nothing: {some(constant)}."
+        sections.append(html.section("Constant columns", note=note))
+    return sections
+
+
+def _constant(values: pd.Series | pd.DataFrame) -> bool:
+    if isinstance(values, pd.DataFrame):  # two columns of one name
+        return False
+    there = values.dropna()
+    return len(values) > 1 and (not len(there) or (len(there) == len(values) and bool((there == there.iloc[0]).all())))
 
 
 def _drawn(frame: pd.DataFrame, section: CheckDataArgument, marks: dict[str, set[str]]) -> list[str]:

@@ -24,13 +24,13 @@ def evaluate(
         report: An HTML page for people.
         defaults: The whole section that the pipeline was compiled with.
     """
-    from components.common.tracking.step import step
+    from components.common.tracking.step import facts_of, step
     from components.evaluate.evaluate import evaluate_file
 
     with step("evaluate", section, defaults) as (settings, record):
         record.used("model", model)
         record.used("test_table", test_table)
-        result = evaluate_file(settings, model.path, test_table.path, report.path)
+        result = evaluate_file(settings, model.path, test_table.path, report.path, facts_of(test_table))
         record.metrics(result["metrics"], "test_")
         record.made("report", report)
         record.file(report.path, "reports", "evaluate.html")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.errors import Refusal
@@ -68,7 +69,13 @@ def evaluate(
     return Evaluated(truth, found, classes, scored(truth, found, classes), guessed, slices, covered)
 
 
-def evaluate_file(section: dict[str, Any], model_path: str, test_path: str, report_path: str) -> dict[str, Any]:
+def evaluate_file(
+    section: dict[str, Any],
+    model_path: str,
+    test_path: str,
+    report_path: str,
+    facts: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Scores a saved model on a parquet file and writes the report.
 
     Args:
@@ -76,6 +83,7 @@ def evaluate_file(section: dict[str, Any], model_path: str, test_path: str, repo
         model_path: The folder of the saved model.
         test_path: The test split.
         report_path: The HTML page to write.
+        facts: Name to text, for its head.
 
     Returns:
         metrics (name to score, `baseline_NAME` to that of guessing, where the model tells what to guess by, `coverage`
@@ -91,7 +99,7 @@ def evaluate_file(section: dict[str, Any], model_path: str, test_path: str, repo
 
     from components.evaluate.evaluate_report import write_report
 
-    write_report(report_path, argument, evaluated, type(unwrapped(pipeline[-1])).__name__)
+    write_report(report_path, argument, evaluated, facts or {}, type(unwrapped(pipeline[-1])).__name__)
     views = None
     if evaluated.classes is not None:
         views = class_views(evaluated.truth, evaluated.answers, evaluated.classes, positive)

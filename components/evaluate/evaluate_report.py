@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from components.common.reports import html
@@ -17,13 +18,20 @@ if TYPE_CHECKING:
 _KINDS = {"worse": "failed", "better": "passed", "alike": "", "": ""}
 
 
-def write_report(path: str | os.PathLike[str], section: EvaluateArgument, evaluated: Evaluated, model: str) -> None:
+def write_report(
+    path: str | os.PathLike[str],
+    section: EvaluateArgument,
+    evaluated: Evaluated,
+    facts: Mapping[str, str],
+    model: str,
+) -> None:
     """Writes the page.
 
     Args:
         path: Where to.
         section: What was looked at.
         evaluated: What came of it.
+        facts: Name to text, for the head.
         model: The estimator's name.
     """
     html.write_page(
@@ -37,6 +45,7 @@ def write_report(path: str | os.PathLike[str], section: EvaluateArgument, evalua
             ),
             *([coverage_section(evaluated.coverage)] if evaluated.coverage else []),
             *(_slices(title, slices, section, evaluated.classes) for title, slices in evaluated.slices.items()),
+            facts=facts,
         ),
     )
 

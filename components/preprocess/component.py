@@ -26,7 +26,8 @@ def preprocess(
     with step("preprocess", section, defaults) as (settings, record):
         record.used("table", table)
         counts = preprocess_file(settings, table.path, clean.path, called=table.metadata.get("source", "the raw table"))
-        stamp(clean, source=table.metadata.get("source", ""), removed=removed_rows(settings, counts))
+        removed = removed_rows(settings, counts)
+        stamp(clean, source=table.metadata.get("source", ""), removed=removed, rows_read=int(counts["rows_in"]))
         record.made("clean", clean)
         record.metrics(counts)
         for name, count in counts.items():

@@ -28,14 +28,16 @@ def train(
     """
     import os
 
-    from components.common.tracking.step import step
+    from components.common.tracking.step import facts_of, step
     from components.train.train import train_file
 
     with step("train", section, defaults) as (settings, record):
         record.used("train_table", train_table)
         record.used("validation_table", validation_table)
         record.tags["training_table.digest"] = str(train_table.metadata.get("digest", ""))
-        result = train_file(settings, train_table.path, validation_table.path, model.path, report.path)
+        result = train_file(
+            settings, train_table.path, validation_table.path, model.path, report.path, facts_of(train_table)
+        )
         data = {"train": train_table.metadata.get("digest"), "validation": validation_table.metadata.get("digest")}
         made_of = {key: train_table.metadata[key] for key in ("origin", "split") if train_table.metadata.get(key)}
         model.metadata.update(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,12 @@ def _typed(columns: Any, table: pd.DataFrame, where: str) -> pd.DataFrame:
 
 
 def train_file(
-    section: dict[str, Any], train_path: str, validation_path: str, model_path: str, report_path: str
+    section: dict[str, Any],
+    train_path: str,
+    validation_path: str,
+    model_path: str,
+    report_path: str,
+    facts: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Trains on parquet files, saves the model and writes the report.
 
@@ -117,6 +123,7 @@ def train_file(
         validation_path: The validation split.
         model_path: The folder of the model to write.
         report_path: The HTML page to write.
+        facts: Name to text, for its head.
 
     Returns:
         metrics (name to score on the validation split, and `baseline_NAME` to that of guessing), digest (of the model's
@@ -150,7 +157,7 @@ def train_file(
             compiled=compiled.folder,
             intervals=trained.intervals is not None,
         )
-    write_report(report_path, argument, trained, compiled)
+    write_report(report_path, argument, trained, facts or {}, compiled)
     classes = classes_of(trained.pipeline[-1])
     views = None if classes is None else class_views(trained.truth, trained.answers, classes)
     metrics = trained.scores.values | prefixed(trained.baseline.scores(trained.truth))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.numbers import written
+from components.common.config.patterns import some
 from components.common.inference.sklearn_predict import classes_of, unwrapped
 from components.common.reports import charts, html
 from components.common.reports.model_quality import answer_sections, score_cards
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
     from components.train.importance import Importance
     from components.train.outcome import Trained
 
-_SHOWN = 30
+_SHOWN, _LISTED = 30, 500
+"""Columns that are drawn by importance, and those that are listed with their features."""
 _WORDS = {
     "compiled": "the compiled model",
     "compiled features": "scikit-learn's estimator, on compiled features",
@@ -25,7 +28,11 @@ _WORDS = {
 
 
 def write_report(
-    path: str | os.PathLike[str], section: TrainArgument, trained: Trained, compiled: Compiled | None = None
+    path: str | os.PathLike[str],
+    section: TrainArgument,
+    trained: Trained,
+    facts: Mapping[str, str],
+    compiled: Compiled | None = None,
 ) -> None:
     """Writes the page.
 
@@ -33,6 +40,7 @@ def write_report(
         path: Where to.
         section: What was asked for.
         trained: What came of it.
+        facts: Name to text, for the head.
         compiled: What became of compiling it.
     """
     estimator = unwrapped(trained.pipeline[-1])
@@ -52,6 +60,7 @@ def write_report(
             html.section(
                 "Hyperparameters", html.table(["name", "value", "set by"], _hyperparameters(section, estimator))
             ),
+            facts=facts,
         ),
     )
 
@@ -77,8 +86,9 @@ def _features(trained: Trained) -> Any:
     ]
     return html.section(
         "Features",
-        html.table(["column", "kind", "settings", "made of", "features"], rows),
-        note="The model makes them itself of the raw columns " + ", ".join(plan.raw) + ".",
+        html.table(["column", "kind", "settings", "made of", "features"], rows[:_LISTED]),
+        note=f"The model makes them itself of the raw columns {some(list(plan.raw))}."
+        + (f" {len(rows) - _LISTED:,} more columns are not listed." if len(rows) > _LISTED else ""),
     )
 
 

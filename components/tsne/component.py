@@ -13,11 +13,11 @@ def tsne(section: str, table: dsl.Input[dsl.Dataset], picture: dsl.Output[dsl.HT
         picture: An HTML page with the picture.
         defaults: The whole section that the pipeline was compiled with.
     """
-    from components.common.tracking.step import step
+    from components.common.tracking.step import facts_of, step
     from components.tsne.tsne import tsne_file
 
     with step("tsne", section, defaults) as (settings, record):
         record.used("table", table)
-        record.metrics(tsne_file(settings, table.path, picture.path))
+        record.metrics(tsne_file(settings, table.path, picture.path, facts_of(table)))
         record.made("picture", picture)
         record.file(picture.path, "reports", "tsne.html")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from components.common.base.errors import Refusal, nearest
 from components.common.config.base import accept
+from components.common.config.patterns import some
 from components.common.config.tsne import TsneArgument
 from components.common.reports import charts, html
 from components.common.tables.parquet import read_table
@@ -77,13 +79,16 @@ def embed(section: TsneArgument, table: pd.DataFrame) -> tuple[np.ndarray, np.nd
         return rows, TSNE(2, perplexity=section.perplexity, random_state=section.seed, n_jobs=1).fit_transform(values)
 
 
-def tsne_file(section: dict[str, Any], table_path: str, picture_path: str) -> dict[str, int]:
+def tsne_file(
+    section: dict[str, Any], table_path: str, picture_path: str, facts: Mapping[str, str] | None = None
+) -> dict[str, int]:
     """Draws a parquet file.
 
     Args:
         section: The step's argument, `TsneArgument`.
         table_path: The clean table.
         picture_path: The HTML page to write.
+        facts: Name to text, for its head.
 
     Returns:
         The number of rows drawn and of columns used.
@@ -104,8 +109,9 @@ def tsne_file(section: dict[str, Any], table_path: str, picture_path: str) -> di
             html.figure(picture),
             html.text(
                 "Rows that are alike lie near each other. Distances between far groups and their sizes mean nothing.",
-                "Columns: " + ", ".join(columns) + ".",
+                f"Columns: {some(columns)}.",
             ),
+            facts=facts,
         ),
     )
     return {"rows": len(rows), "columns": len(columns)}

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from components.common.artifacts import default_url
 from components.common.base.errors import Refusal, no_space
+from components.common.base.files import written_whole
 from components.common.base.redact import redact
 from components.common.config.estimators import packages_of
+from components.common.reports.html import of_run
 from components.common.sources import in_words, parse, parts_of, paths_of, resolve
 from components.common.tracking.step import PROGRESS
 from tabpipe.compile.images import image_of
 from tabpipe.config import UseCase, load
 from tabpipe.engines import fork_client
-from tabpipe.project import home, link_or_copy, usable_home, write_json
+from tabpipe.project import home, usable_home, write_json
 from tabpipe.runs import provenance
 from tabpipe.runs.screen import Screen, shorter
 from tabpipe.runs.step_messages import note
@@ -215,10 +217,14 @@ class UnderWay(ABC):
         """Shows a step that has succeeded."""
         self.screen.ended(step, "succeeded", key=key, cached=cached, note=note(step, outputs))
 
-    def keep_page(self, step: str, page: Path) -> Path:
-        """Gives an HTML output a name that a browser knows, in the run's folder."""
+    def keep_page(self, step: str, page: Path, cached: bool = False) -> Path:
+        """Keeps an HTML output in the run's folder, under a name that a browser knows; it says of which run it is."""
+        run = f"{self.run_id}, which took this page from an earlier one" if cached else self.run_id
         kept = self.folder / "reports" / f"{step}.html"
-        link_or_copy(page, kept)
+        content = page.read_text(encoding="utf-8", errors="surrogateescape")  # another program's may be no UTF-8
+        with written_whole(kept) as beside:
+            facts = {"use case": self.name, "run": run}
+            beside.write_text(of_run(content, facts), encoding="utf-8", errors="surrogateescape")
         return kept
 
     def _docker(self, steps: Iterable[str], read: Iterable[str]) -> Any:

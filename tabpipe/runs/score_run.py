@@ -99,7 +99,7 @@ class ScoreRun(UnderWay):
     def _ended(self, step: str, key: str, outputs: dict[str, Any], cached: bool) -> None:
         self.outputs[step] = outputs
         if step == "predict":
-            self.keep_page("predict", Path(outputs["report"].path))
+            self.keep_page("predict", Path(outputs["report"].path), cached)
             for name in ("predictions", "rejects"):
                 if name == "predictions" or outputs["metrics"].metadata.get("refused"):
                     link_or_copy(Path(outputs[name].path), self.folder / f"{name}.parquet")

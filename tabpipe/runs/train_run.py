@@ -189,7 +189,7 @@ class Run(UnderWay):
             self.workspace.note_checksum(self.checksum)
         for value in outputs.values():
             if getattr(value, "schema_title", "") == "system.HTML":
-                self.keep_page(step, Path(value.uri))
+                self.keep_page(step, Path(value.uri), cached)
         if step == "check_data" and step in self.chosen:
             accepted = outputs["accepted"]
             self.workspace.accept(self.checksum, Path(accepted.path), accepted.metadata["digest"], self.reference)

@@ -49,7 +49,9 @@ def binary_sections(
     where = "" if threshold is None else f" at the threshold {written(threshold)}"
     rows = _rows(real, chance, found.predicted == positive, threshold)
     at = counted(real, said == positive)
-    cards = {"Accuracy": at.accuracy, f"F1 of {positive}": at.f1, "Precision": at.precision, "Recall": at.recall}
+    cards = {f"F1 of {positive}": at.f1, "Precision": at.precision, "Recall": at.recall}
+    if threshold is not None:  # else it is that of the model, which stands above
+        cards["Accuracy"] = at.accuracy
     return [
         html.section(
             f"Confusion matrix{where}",

@@ -15,6 +15,8 @@ from components.common.base.files import written_whole
 from components.common.base.numbers import written
 from components.common.reports import style
 
+_RUN = "<!-- run -->"
+"""Where the facts of a run go."""
 Kind = Literal["passed", "failed", "warning"]
 
 
@@ -136,28 +138,49 @@ def section(title: Any, *blocks: Any, note: Any = "") -> Markup:
     return Markup(f"<section><h2>{_inline(title)}</h2>{remark}{''.join(map(_block, blocks))}</section>")
 
 
-def page(title: str, subtitle: str, *blocks: Any) -> str:
+def page(title: str, subtitle: str, *blocks: Any, facts: Mapping[str, Any] | None = None) -> str:
     """The whole page.
 
     Args:
         title: Heading and window title.
         subtitle: A line under the heading.
         blocks: What the functions of this module return; a plain string becomes an escaped paragraph.
+        facts: Name to text: where the page comes from, such as the source of its rows.
     """
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(title)}</title>\n<style>{style.THEME}{style.PAGE}{style.CHART}</style></head>\n<body><main>"
-        f'<header><h1>{_inline(title)}</h1><p class="sub">{_inline(subtitle)}</p></header>\n'
+        f'<header><h1>{_inline(title)}</h1><p class="sub">{_inline(subtitle)}</p>'
+        f'<dl class="facts">{_RUN}{_facts(facts or {})}</dl></header>\n'
         + "\n".join(map(_block, blocks))
         + f"\n</main><script>{style.SCRIPT}</script></body></html>\n"
     )
+
+
+def of_run(content: str, facts: Mapping[str, Any]) -> str:
+    """A page with what only the run knows that keeps it, before its other facts.
+
+    A step's page must not say in which run it was made: later runs take it from the cache, and whoever makes the run
+    again must get the same page.
+
+    Args:
+        content: What `page` has made; any other document stays as it is.
+        facts: Name to text.
+    """
+    return content.replace(_RUN, _facts(facts), 1)
 
 
 def write_page(path: str | os.PathLike[str], content: str) -> None:
     """Writes a page; the file appears whole or not at all."""
     with written_whole(path) as beside:
         beside.write_text(content, encoding="utf-8")
+
+
+def _facts(facts: Mapping[str, Any]) -> str:
+    return "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{_inline(_shown(value))}</dd></div>" for name, value in facts.items()
+    )
 
 
 def _block(block: Any) -> str:

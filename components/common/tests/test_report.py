@@ -94,6 +94,14 @@ def test_a_row_of_the_wrong_length_is_an_error():
         html.table(["a", "b"], [[1]])
 
 
+def test_a_page_says_of_which_run_it_is_only_where_a_run_keeps_it():
+    made = html.page("t", "s", facts={"source": HOSTILE, "rows": 1200})
+    kept = html.of_run(made, {"use case": "iris", "run": "r-17"})
+    said = [word for word in Outline(kept).words if word.strip()]
+    assert said[said.index("use case") :][:8] == ["use case", "iris", "run", "r-17", "source", HOSTILE, "rows", "1,200"]
+    assert "r-17" not in made and html.of_run("<p>another</p>", {"run": "r"}) == "<p>another</p>"
+
+
 def test_a_failed_write_leaves_the_old_page(tmp_path):
     path = tmp_path / "page.html"
     html.write_page(path, "old")

@@ -97,3 +97,18 @@ def came_from(artifact: Any) -> dict[str, str]:
     """
     origin = artifact.metadata.get("origin") or artifact.metadata.get("source")
     return {"origin": str(origin)} if origin else {}
+
+
+def facts_of(artifact: Any) -> dict[str, str]:
+    """What the head of a page tells of a table: its source, how many rows were kept and why, and how it was split."""
+    from components.common.config.segregate import SplitRule
+
+    facts = came_from(artifact)
+    facts = {"source": facts["origin"]} if facts else {}
+    if read := artifact.metadata.get("rows_read"):
+        removed = artifact.metadata.get("removed")
+        kept = f"{int(artifact.metadata['rows']):,} of {int(read):,} kept"
+        facts["rows"] = f"{kept}; removed: {removed}" if removed else kept
+    if split := artifact.metadata.get("split"):
+        facts["split"] = str(SplitRule.model_validate_json(split))
+    return facts
