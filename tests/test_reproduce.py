@@ -23,7 +23,7 @@ from tests.conftest import FRUIT, ROOT, all_tracked, fruit
 
 pytestmark = pytest.mark.run
 
-OTHER_SEED = ('values["random_state"] = section.seed', 'values["random_state"] = section.seed + 1')
+OTHER_SEED = ("values[spec.seed] = section.seed", "values[spec.seed] = section.seed + 1")
 """What the second commit changes: every model differs from then on."""
 
 

@@ -9,13 +9,14 @@ from typing import Any
 def written(value: Any, digits: int = 4, zeros: bool = False) -> str:
     """A number as people read it; anything else as text.
 
-    Thousands stand apart. Of a fraction there are as many significant digits as asked for, below 10 as many decimals;
+    Thousands stand apart. Of a fraction there are as many significant digits as asked for, below 1 as many decimals;
     where those would hide most of it, its first two digits.
 
     Args:
         value: A number; None and NaN are a dash.
         digits: Of a fraction. Whole digits are never rounded away.
-        zeros: Whether a fraction keeps its last zeros, as in a column of scores: 0.9500.
+        zeros: Whether a fraction keeps its last zeros, and has so many decimals up to 10, as in a column of scores:
+            0.9500, 1.1915.
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
@@ -31,7 +32,7 @@ def written(value: Any, digits: int = 4, zeros: bool = False) -> str:
         return f"{int(number):,}"
     if size < 5 * 10 ** -float(digits):
         return f"{number:.2g}" if size < 1e-6 else f"{number:.{1 - math.floor(math.log10(size))}f}".rstrip("0")
-    decimals = digits if size < 10 else max(digits - 1 - math.floor(math.log10(size)), 0)
+    decimals = digits if size < (10 if zeros else 1) else max(digits - 1 - math.floor(math.log10(size)), 0)
     text = f"{number:,.{decimals}f}"
     return text if zeros or "." not in text else text.rstrip("0").rstrip(".")
 

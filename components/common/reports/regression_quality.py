@@ -12,6 +12,7 @@ from components.common.reports import charts, html
 from components.common.reports.span_chart import spans
 
 _DIFFERENCE = "predicted - true"
+_SIZE: dict[str, Any] = {"width": 360, "height": 300}
 
 
 def regression_sections(truth: np.ndarray, predicted: np.ndarray) -> list[Any]:
@@ -28,14 +29,16 @@ def regression_sections(truth: np.ndarray, predicted: np.ndarray) -> list[Any]:
             "Predictions",
             html.gallery(
                 html.figure(
-                    charts.scatter(truth, predicted, x_label="true", y_label="predicted", identity=True),
+                    charts.scatter(truth, predicted, x_label="true", y_label="predicted", identity=True, **_SIZE),
                     "Predicted over true values",
                 ),
                 html.figure(
-                    charts.scatter(predicted, residual, x_label="predicted", y_label=_DIFFERENCE, zero_line=True),
+                    charts.scatter(
+                        predicted, residual, x_label="predicted", y_label=_DIFFERENCE, zero_line=True, **_SIZE
+                    ),
                     "Residuals over predictions",
                 ),
-                html.figure(charts.histogram(residual, label="residual"), "Residuals", _DIFFERENCE),
+                html.figure(charts.histogram(residual, label="residual", **_SIZE), "Residuals", _DIFFERENCE),
             ),
             note="At most 2,000 rows are drawn.",
         ),
@@ -45,7 +48,7 @@ def regression_sections(truth: np.ndarray, predicted: np.ndarray) -> list[Any]:
             html.gallery(
                 html.figure(_spans(by_target), "By the true value", "5 % to 95 % of the errors, their median"),
                 html.figure(_spans(by_predicted), "By the predicted value", "likewise"),
-                least=420,
+                least=360,
             ),
             _table("true value", by_target),
             note="Each line is about a tenth of the rows. Predictions lean towards the middle, also those of a good "
@@ -58,17 +61,16 @@ def regression_sections(truth: np.ndarray, predicted: np.ndarray) -> list[Any]:
 def _quantiles(residual: np.ndarray) -> Any:
     found = quantiles(residual)
     low, _, _, _, high = (signed(one, zeros=False) for one in found)
-    rows = [[f"{share:.0%} are below", signed(one, zeros=False)] for share, one in zip(QUANTILES, found, strict=True)]
-    return html.section(
-        "Size of the errors",
-        html.table(["of the errors", _DIFFERENCE], rows, numeric=[_DIFFERENCE]),
-        note=f"90 % of the errors are between {low} and {high}.",
-    )
+    cards = {
+        f"{share * 100:.0f} % are below": signed(one, zeros=False) for share, one in zip(QUANTILES, found, strict=True)
+    }
+    note = f"90 % of the errors ({_DIFFERENCE}) are between {low} and {high}."
+    return html.section("Size of the errors", html.cards(cards), note=note)
 
 
 def _spans(parts: list[Part]) -> str:
     values = [(one.quantiles[0], one.quantiles[2], one.quantiles[-1]) for one in parts]
-    return spans([_range(one) for one in parts], values, x_label=_DIFFERENCE, width=480)
+    return spans([_range(one) for one in parts], values, x_label=_DIFFERENCE, width=400)
 
 
 def _range(one: Part) -> str:

@@ -17,6 +17,7 @@ from components.common.base.numbers import score, signed, written
         (1234567.8, "1,234,568"),
         (0.123456, "0.1235"),
         (3.0, "3"),
+        (6.65491, "6.655"),
         (34.2149, "34.21"),
         (123.456, "123.5"),
         (0.000321, "0.00032"),
@@ -39,7 +40,16 @@ def test_numbers_are_written_as_people_read_them(value, shown):
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0.95, "0.9500"), (1.0, "1.0000"), (0, "0"), (50.0, "50"), (12.5, "12.50"), (15763.4, "15,763"), (None, "–")],
+    [
+        (0.95, "0.9500"),
+        (1.19151, "1.1915"),
+        (1.0, "1.0000"),
+        (0, "0"),
+        (50.0, "50"),
+        (12.5, "12.50"),
+        (15763.4, "15,763"),
+        (None, "–"),
+    ],
 )
 def test_scores_keep_their_last_zeros(value, shown):
     assert score(value) == shown
