@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from components.common.base.numbers import score, signed, written
+from components.common.base.numbers import ROUNDING, score, signed, written
 from components.common.config.promote import LOWER
 from components.common.reports import html
 from components.common.reports.model_quality import title_of
 from components.promote.number_line import number_line
-from components.promote.verdict import ROUNDING, title
+from components.promote.verdict import title
 
 if TYPE_CHECKING:
     from components.common.config.promote import PromoteArgument
@@ -241,7 +241,9 @@ def _signature(comparison: Comparison) -> Any:
 
 
 def _better(name: str, gap: float | None) -> Any:
-    if not gap:
-        return "neither" if gap == 0 else ""
+    if gap is None:
+        return ""
+    if abs(gap) < ROUNDING:
+        return "neither"
     candidate = (gap < 0) == (name in LOWER)
     return html.badge("passed" if candidate else "failed", "candidate" if candidate else "champion")

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from components.common.base.numbers import score, written
+from components.common.base.numbers import ROUNDING, score, written
 from components.common.config.promote import LOWER, PromoteArgument
 from components.common.reports.model_quality import TITLES
 from components.promote.compare import Comparison
 from components.promote.slice_pairs import SlicePair
-
-ROUNDING = 1e-12
-"""Of a difference of two floats: 0.96 - 0.95 is a little more than 0.01."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+ROUNDING = 1e-12
+"""Of a difference of two floats: 0.96 - 0.95 is a little more than 0.01."""
+
 
 def written(value: Any, digits: int = 4, zeros: bool = False) -> str:
     """A number as people read it; anything else as text.
@@ -38,7 +41,9 @@ def written(value: Any, digits: int = 4, zeros: bool = False) -> str:
 
 
 def signed(value: float, digits: int = 4, zeros: bool = True) -> str:
-    """A difference as people read it: `written`, with its sign."""
+    """A difference as people read it: `written`, with its sign; what only rounding makes different is 0."""
+    if abs(value) < ROUNDING:
+        return "0"
     return f"+{written(value, digits, zeros)}" if value > 0 else written(value, digits, zeros)
 
 
