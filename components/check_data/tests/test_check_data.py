@@ -422,8 +422,8 @@ def test_a_column_of_a_pattern_that_the_reference_has_is_missed(run, tmp_path):
 
 
 def test_the_report_tells_class_shares_and_columns_that_tell_nothing(run, tmp_path):
-    table = fruit(100).assign(size="S", weight=np.nan, label=["apple"] * 75 + ["plum"] * 25)
-    run(table, section(weight={"missing": True}))
+    table = fruit(100).assign(size="S", weight=5.0, label=["apple"] * 75 + ["plum"] * 25)
+    run(table)
     page = (tmp_path / "out" / "report.html").read_text()
     assert "apple (75): 75.0%" in page and "3.0 times the rows of the rarest" in page
     assert "They hold one value alone, and tell nothing: weight, size." in page
