@@ -117,7 +117,7 @@ pictures: $(RUN)  ## Draws the README's pictures anew (needs Chromium)
 	@$(BIN)/python -m tabpipe dag --tsne > docs/images/dag.svg
 	@rm -rf output/pictures && for depth in 10 20; do \
 	  TABPIPE_HOME=output/pictures $(BIN)/python -m tabpipe run music_genres train.max_depth=$$depth > /dev/null; done
-	@chromium --headless --no-sandbox --hide-scrollbars --window-size=1180,1010 --screenshot=docs/images/check_data.png \
+	@chromium --headless --no-sandbox --hide-scrollbars --window-size=1180,1500 --screenshot=docs/images/check_data.png \
 	  file://$(CURDIR)/output/pictures/music_genres/latest/reports/check_data.html 2>/dev/null
 	@chromium --headless --no-sandbox --hide-scrollbars --window-size=1180,1080 --screenshot=docs/images/promote.png \
 	  file://$(CURDIR)/output/pictures/music_genres/latest/reports/promote.html 2>/dev/null

@@ -32,7 +32,7 @@ def promote(
     """
     import os
 
-    from components.common.tracking.step import progress, step
+    from components.common.tracking.step import facts_of, progress, step
     from components.promote.promote import promote_file
 
     with step("promote", section, defaults) as (settings, record):
@@ -48,6 +48,7 @@ def promote(
                 "run": os.environ.get("TABPIPE_RUN") or os.environ.get("TABPIPE_KFP_RUN_ID", ""),
                 "commit": os.environ.get("TABPIPE_COMMIT", ""),
             },
+            facts=facts_of(test_table),
             on_cluster="TABPIPE_RUN" not in os.environ,
             progress=progress,
         )

@@ -53,6 +53,7 @@ def promote_file(
     report_path: str,
     *,
     made_by: Mapping[str, str],
+    facts: Mapping[str, str] | None = None,
     on_cluster: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Promotion:
@@ -65,6 +66,7 @@ def promote_file(
         test_path: The test split.
         report_path: The HTML page to write.
         made_by: Of run and commit what is known.
+        facts: Name to text, for the head of the report.
         on_cluster: Whether the store is a cluster's, so that commands name it.
         progress: Is told what is done at the moment.
 
@@ -103,8 +105,9 @@ def promote_file(
     told = {
         "candidate": candidate.ref,
         "champion": before.champion.ref if before.champion else "none yet",
-        **({"run": known["run"]} if "run" in known else {}),
+        **({"decided in run": known["run"]} if "run" in known else {}),
         **({"note": "; ".join(notes)} if notes else {}),
+        **(facts or {}),
     }
     waiting = staying_challenger(argument, before, candidate)
     reason = _sentence(verdict, before, candidate, waiting, " --cluster" if on_cluster else "")

@@ -34,16 +34,15 @@ def write_report(
         section: What was asked.
         comparison: What was found.
         verdict: What came of it.
-        told: Name to text, a line under the title: candidate, champion, run and the like.
+        told: Name to text, for the head: candidate, champion, run, source, split and the like.
         reason: What came of it in a sentence, with the command where a person decides.
     """
     both = comparison.champion is not None
-    line = " · ".join(f"{name} {text}" for name, text in told.items())
     html.write_page(
         path,
         html.page(
             f"Promotion: {section.use_case}",
-            line or "The candidate and the champion on rows that neither was trained on",
+            "The candidate and the champion on rows that neither was trained on",
             _banner(comparison, verdict, reason),
             _cards(section, comparison),
             _reasons(verdict),
@@ -52,6 +51,7 @@ def write_report(
             *([_slices(section, comparison)] if comparison.slices else []),
             _costs(section, comparison),
             *([_signature(comparison)] if both or comparison.signature else []),
+            facts=told,
         ),
     )
 

@@ -223,7 +223,7 @@ class UnderWay(ABC):
         kept = self.folder / "reports" / f"{step}.html"
         content = page.read_text(encoding="utf-8", errors="surrogateescape")  # another program's may be no UTF-8
         with written_whole(kept) as beside:
-            facts = {"use case": self.name, "run": run}
+            facts = {"use case": self.name, "run": run, "source": redact(self.use_case.download.source)}
             beside.write_text(of_run(content, facts), encoding="utf-8", errors="surrogateescape")
         return kept
 

@@ -100,11 +100,13 @@ def came_from(artifact: Any) -> dict[str, str]:
 
 
 def facts_of(artifact: Any) -> dict[str, str]:
-    """What the head of a page tells of a table: its source, how many rows were kept and why, and how it was split."""
+    """What the head of a page tells of a table: how many rows were kept, why no more, and how they were split.
+
+    Not its source: made again of a copy of it, the page is the same.
+    """
     from components.common.config.segregate import SplitRule
 
-    facts = came_from(artifact)
-    facts = {"source": facts["origin"]} if facts else {}
+    facts = {}
     if read := artifact.metadata.get("rows_read"):
         removed = artifact.metadata.get("removed")
         kept = f"{int(artifact.metadata['rows']):,} of {int(read):,} kept"

@@ -30,7 +30,7 @@ def test_the_report_of_a_better_candidate(section, saved, test_rows, shown):
     text = shown(asked, compare(asked, saved(), saved(depth=1), test_rows, [test_rows.iloc[:50]]))
     for part in (
         "Promotion: houses",
-        "candidate houses-model:v3 · champion houses-model:v1 · run r-17",
+        "candidate houses-model:v3 champion houses-model:v1 run r-17",
         "it takes the champion's place",
         "more than 0 is asked",
         "DecisionTreeClassifier against the champion's DecisionTreeClassifier, on 450 rows of the test split",
