@@ -106,7 +106,7 @@ def test_intervals_and_sets_are_columns_where_they_are_asked_for(tmp_path, predi
         monkeypatch.setattr(predictor, "_labels", np.arange(3.0))
         names = ["id", "prediction", "prediction_low", "prediction_high", "model_version"]
     else:
-        noted = {"level": 0.9, "least": dict.fromkeys(predictor.classes, 0.3)}
+        noted = {"level": 0.9, "least": {}, "others": 0.3}
         names = ["id", "prediction", "prediction_set", "probability", "model_version"]
     monkeypatch.setattr(predictor, "intervals", Intervals(noted, predictor.classes))
     answer(predictor, tmp_path / "in.csv", tmp_path / out, intervals=True)

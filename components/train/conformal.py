@@ -62,7 +62,7 @@ def calibrated(truth: np.ndarray, found: Answers, classes: Sequence[str] | None,
             rule="sets of classes are made of probabilities",
             mend="take another model, or leave train.intervals out",
         )
-    return {"level": level, "least": _least(truth, found.probabilities, classes, missed)}
+    return {"level": level, **_least(truth, found.probabilities, classes, missed)}
 
 
 def _parts(truth: np.ndarray, predicted: np.ndarray, missed: float, fewest: int) -> dict[str, list[float]]:
@@ -97,8 +97,8 @@ def _edges(predicted: np.ndarray, parts: int, fewest: int) -> np.ndarray:
     return edges
 
 
-def _least(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], missed: float) -> dict[str, float]:
-    """Class to the least probability with which it is in a set.
+def _least(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], missed: float) -> dict[str, Any]:
+    """Class to the least probability with which it is in a set, and that of classes that only a later model knows.
 
     The most likely class is in every set, so a row whose true class it is holds whatever the threshold: it counts as if
     the probability were 1. Classes that are recognised more often than asked leave room to the others, down to half as
@@ -115,7 +115,8 @@ def _least(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str],
         least = np.array([whole if threshold is None else threshold for threshold in found])
         if (given >= np.append(least, whole)[true]).sum() >= wanted:
             break
-    return {name: max(float(value) - _SLACK, 0.0) for name, value in zip(classes, least, strict=True)}
+    slack = np.maximum(np.append(least, whole) - _SLACK, 0.0).tolist()
+    return {"least": dict(zip(classes, slack[:-1], strict=True)), "others": slack[-1]}
 
 
 def _threshold(given: np.ndarray, missed: float) -> float | None:

@@ -21,7 +21,8 @@ class Intervals:
     Args:
         noted: What the step train has noted: `level`; of a regression `edges` (of the predicted value), `low` and
             `high` (what is added to a prediction, for each part between edges); of a classification `least` (class to
-            the least probability with which it is in a set).
+            the least probability with which it is in a set) and `others` (that of a class that is not among them: a
+            model that was fitted again on the validation rows may know more).
         classes: A classifier's classes in the order of its probabilities; None of a regressor.
     """
 
@@ -30,7 +31,8 @@ class Intervals:
         self.edges = np.asarray(noted.get("edges", ()), dtype="float64")
         self._low, self._high = (np.asarray(noted.get(end, ()), dtype="float64") for end in ("low", "high"))
         self.classes = None if classes is None else np.array(list(classes), dtype=object)
-        self._least = np.array([noted["least"][name] for name in classes]) if classes is not None else np.empty(0)
+        least = [noted["least"].get(name, noted["others"]) for name in classes or ()]
+        self._least = np.array(least, dtype="float64")
 
     def bounds(self, predicted: np.ndarray) -> np.ndarray:
         """(rows, 2) the lower and upper end of the interval of each prediction."""

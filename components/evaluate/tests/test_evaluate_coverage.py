@@ -18,7 +18,7 @@ def test_intervals_are_counted_as_a_whole_and_by_predicted_value():
 
 
 def test_sets_are_counted_by_the_true_class_and_hold_no_class_that_training_did_not_know():
-    intervals = Intervals({"level": 0.9, "least": {"a": 0.2, "b": 0.6}}, ["a", "b"])
+    intervals = Intervals({"level": 0.9, "least": {"a": 0.2, "b": 0.6}, "others": 0.5}, ["a", "b"])
     shares = np.array([[0.9, 0.1], [0.5, 0.5], [0.3, 0.7], [0.1, 0.9]])
     found = coverage(np.array(["a", "b", "b", "new"], dtype=object), Answers(np.empty(0), shares), intervals)
     assert (found.whole.covered, found.whole.size) == (0.5, 1.25)

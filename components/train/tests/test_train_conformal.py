@@ -61,7 +61,9 @@ def test_a_class_of_few_rows_takes_the_threshold_of_all():
     few = np.flatnonzero(truth == "c")[3:]
     kept = np.delete(np.arange(500), few)
     noted = calibrated(truth[kept], Answers(truth[kept], probabilities[kept]), ["a", "b", "c"], 0.9)
-    assert min(noted["least"]["a"], noted["least"]["b"]) <= noted["least"]["c"] <= max(noted["least"].values())
+    assert noted["least"]["c"] == noted["others"]
+    refitted = Intervals(noted, ["a", "b", "c", "new"])  # on the validation rows, too, which have one class more
+    assert refitted.members(np.array([[0.0, 0.1, 0.0, 0.9]]))[0, 3]
 
 
 @pytest.mark.parametrize(
