@@ -46,7 +46,7 @@ def lightgbm_ensemble(estimator: Any) -> Ensemble:
     if "average_output" in told:
         raise NotCompiled("it averages its trees")
     loss = told["objective"]
-    link = _link(_LIGHTGBM, loss if loss.startswith("binary") else loss.partition(" ")[0])
+    link = _link(_LIGHTGBM, loss if loss.startswith("binary") or loss.endswith("sqrt") else loss.partition(" ")[0])
     outputs = int(told["num_tree_per_iteration"])
     trees = [_lightgbm_tree(dict(line.partition("=")[::2] for line in part.splitlines())) for part in parts]
     return _ensemble(trees, link, [0.0] * outputs, single=False)

@@ -40,6 +40,7 @@ NOT = {
         "averages",
     ),
     "lightgbm, one against all": ("lightgbm", "three classes", {"objective": "multiclassova"}, "multiclassova"),
+    "lightgbm, roots": ("lightgbm", "numbers", {"reg_sqrt": True}, "regression sqrt"),
     "xgboost, dart": ("xgboost", "two classes", {"booster": "dart"}, "dart"),
     "xgboost, parallel trees": ("xgboost", "three classes", {"num_parallel_tree": 2}, "several trees at once"),
     "catboost, Poisson": ("catboost", "numbers", {"loss_function": "Poisson"}, "Poisson"),
