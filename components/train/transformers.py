@@ -114,8 +114,13 @@ class Wrapped(BaseEstimator):
     def __init__(self, estimator):
         self.estimator = estimator
 
+    def _unfitted(self, width):
+        """The estimator to fit, and what its fit is told besides."""
+        return clone(self.estimator), {}
+
     def _fit(self, X, y):
-        self.estimator_ = clone(self.estimator).fit(X, y)
+        estimator, more = self._unfitted(X.shape[1])
+        self.estimator_ = estimator.fit(X, y, **more)
         if "n_jobs" in self.estimator_.get_params(deep=False):
             self.estimator_.set_params(n_jobs=1)
         self._asked = {}
@@ -163,6 +168,36 @@ class Numbers(RegressorMixin, Wrapped):
     def predict(self, X):
         """Returns (rows,) float64."""
         return np.asarray(self.estimator_.predict(X, **self._asked), dtype="float64")
+
+
+class TakesCategories:
+    """An estimator inside that splits by sets of categories: LightGBM's or XGBoost's.
+
+    Args:
+        estimator: The one inside.
+        categorical_features: The places of the features that are categories, as numbers from 0.
+    """
+
+    def __init__(self, estimator, categorical_features=None):
+        self.estimator = estimator
+        self.categorical_features = categorical_features
+
+    def _unfitted(self, width):
+        estimator = clone(self.estimator)
+        if not self.categorical_features:
+            return estimator, {}
+        if "feature_types" not in estimator.get_params(deep=False):
+            return estimator, {"categorical_feature": list(self.categorical_features)}
+        kinds = ["c" if at in self.categorical_features else "q" for at in range(width)]
+        return estimator.set_params(enable_categorical=True, feature_types=kinds), {}
+
+
+class CategoriesToClasses(TakesCategories, NamedClasses):
+    """Such a classifier."""
+
+
+class CategoriesToNumbers(TakesCategories, Numbers):
+    """Such a regressor."""
 
 
 class ScaledTarget(RegressorMixin, Wrapped):

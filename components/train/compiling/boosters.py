@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from components.train.compiling.not_compiled import NotCompiled
-from components.train.compiling.trees import Ensemble, Tree
+from components.train.compiling.trees import Ensemble, Tree, members_of
 
 _LIGHTGBM = {
     "binary sigmoid:1": "logistic",
@@ -53,13 +54,12 @@ def lightgbm_ensemble(estimator: Any) -> Ensemble:
 
 
 def _lightgbm_tree(told: dict[str, str]) -> Tree:
-    if int(told["num_cat"]):
-        raise NotCompiled("it splits by sets of categories")
     if told.get("is_linear", "0") != "0":
         raise NotCompiled("its leaves hold linear models")
     values = _numbers(told["leaf_value"])
     left, right, feature = (_numbers(told.get(name, "")).astype(np.int64) for name in _LIGHTGBM_NODES)
-    threshold, decisions = _numbers(told.get("threshold", "")), _numbers(told.get("decision_type", "")).astype(np.int64)
+    told_threshold = threshold = _numbers(told.get("threshold", ""))
+    decisions = _numbers(told.get("decision_type", "")).astype(np.int64)
     missing = decisions >> 2 & 3  # 0: as zero, 1: zeros are missing, 2: NaN is
     if (missing == 1).any():
         raise NotCompiled("it takes zeros for missing values")
@@ -68,10 +68,17 @@ def _lightgbm_tree(told: dict[str, str]) -> Tree:
     threshold = np.where((threshold >= 0) & (threshold < _NEARLY_ZERO), _NEARLY_ZERO, threshold)
     below = np.nextafter(-_NEARLY_ZERO, -np.inf)
     threshold = np.where((threshold < 0) & (threshold >= -_NEARLY_ZERO), below, threshold)
+    members = {}
+    if int(told["num_cat"]):
+        ends, words = (_numbers(told[name]).astype(np.int64) for name in ("cat_boundaries", "cat_threshold"))
+        for node in np.flatnonzero(decisions & 1):
+            first, end = ends[int(told_threshold[node]) :][:2]
+            members[int(node)] = members_of(words[first:end])
+            threshold[node], missing_left[node] = -np.inf, False
     inner = len(threshold)
     # Leaves follow the nodes that ask; of a child -1 is leaf 0, -2 leaf 1.
     left, right = (np.where(child < 0, inner - 1 - child, child) for child in (left, right))
-    return _with_leaves(left, right, feature, threshold, missing_left, values[:, None])
+    return _with_leaves(left, right, feature, threshold, missing_left, values[:, None], members)
 
 
 _LIGHTGBM_NODES = ("left_child", "right_child", "split_feature")
@@ -104,19 +111,19 @@ def xgboost_ensemble(estimator: Any) -> Ensemble:
 
 
 def _xgboost_tree(told: dict[str, Any]) -> Tree:
-    if any(told["split_type"]):
-        raise NotCompiled("it splits by sets of categories")
     conditions = np.array(told["split_conditions"], dtype=np.float32)
-    left = np.array(told["left_children"], dtype=np.int64)
-    return Tree(
-        left,
-        np.array(told["right_children"], dtype=np.int64),
-        np.array(told["split_indices"], dtype=np.int64),
-        # It asks x < condition: the same as x <= the float32 before.
-        np.nextafter(conditions, np.float32(-np.inf)).astype(np.float64),
-        np.array(told["default_left"], dtype=bool),
-        conditions[:, None],
-    )
+    left, right = (np.array(told[f"{side}_children"], dtype=np.int64) for side in ("left", "right"))
+    # It asks x < condition: the same as x <= the float32 before.
+    threshold = np.nextafter(conditions, np.float32(-np.inf)).astype(np.float64)
+    missing_left = np.array(told["default_left"], dtype=bool)
+    members = {}
+    sets = zip(told["categories_nodes"], told["categories_segments"], told["categories_sizes"], strict=True)
+    for node, first, size in sets:  # those of the set go to the right, so the sides change places
+        members[node] = told["categories"][first : first + size]
+        left[node], right[node], missing_left[node] = right[node], left[node], not missing_left[node]
+        threshold[node] = -np.inf
+    feature = np.array(told["split_indices"], dtype=np.int64)
+    return Tree(left, right, feature, threshold, missing_left, conditions[:, None], members)
 
 
 def catboost_ensemble(estimator: Any) -> Ensemble:
@@ -201,6 +208,7 @@ def _with_leaves(
     threshold: np.ndarray,
     missing_left: np.ndarray,
     values: np.ndarray,
+    members: Mapping[int, Sequence[int]] | None = None,
 ) -> Tree:
     """A tree whose leaves follow its nodes that ask."""
     leaves, inner = len(values), len(left)
@@ -212,6 +220,7 @@ def _with_leaves(
         np.concatenate([threshold, zero]),
         np.concatenate([missing_left, zero]).astype(bool),
         np.concatenate([np.zeros((inner, values.shape[1])), values]),
+        members or {},
     )
 
 

@@ -103,7 +103,7 @@ def _boosted(estimator: Any) -> Ensemble:
             leaf = nodes["is_leaf"].astype(bool)
             sets = predictor.raw_left_cat_bitsets
             asked = np.flatnonzero(nodes["is_categorical"].astype(bool) & ~leaf).tolist()
-            members = {at: _members(sets[nodes["bitset_idx"][at]]) for at in asked}
+            members = {at: members_of(sets[nodes["bitset_idx"][at]]) for at in asked}
             # Of an empty set nothing is a member, as nothing is at most minus infinity.
             threshold = nodes["num_threshold"].astype(np.float64)
             threshold[asked] = -np.inf
@@ -143,8 +143,8 @@ def _features_of(estimator: Any) -> np.ndarray:
     return np.concatenate([np.flatnonzero(categorical), np.flatnonzero(~categorical)])
 
 
-def _members(bits: np.ndarray) -> list[int]:
-    """The categories in a set of 256 bits, given as words of 32."""
+def members_of(bits: np.ndarray) -> list[int]:
+    """The categories in a set of bits, given as words of 32."""
     return np.flatnonzero(np.unpackbits(bits.astype("<u4").view(np.uint8), bitorder="little")).tolist()
 
 
@@ -261,6 +261,6 @@ def _tensor(name: str, values: np.ndarray) -> Any:
 
 def _rounded_down(values: np.ndarray) -> np.ndarray:
     """(n,) float64 to the largest float32 that is not above each."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"):  # the largest float32 is the least but infinity
         single = values.astype(np.float32)
-    return np.where(single.astype(np.float64) > values, np.nextafter(single, np.float32(-np.inf)), single)
+        return np.where(single.astype(np.float64) > values, np.nextafter(single, np.float32(-np.inf)), single)

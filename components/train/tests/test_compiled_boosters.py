@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 
-from components.common.inference.estimators import FOREST, VALUES, Trees
 from components.common.inference.sklearn_predict import answers, unwrapped
 from components.train.compiling.boosters import OF_LIBRARY
 from components.train.compiling.not_compiled import NotCompiled
-from components.train.compiling.trees import graph, leaves_of
 from components.train.models import make_estimator, wrapped
 from components.train.shipped import shipped
+from components.train.tests.test_compiled_trees import opened
 from components.train.tests.test_train_models import SMALL, installed
 
 TABLES = {"two classes": load_breast_cancer, "three classes": load_iris, "numbers": load_diabetes}
@@ -62,10 +61,7 @@ def fitted(make_section, model, table, more):
 def test_boosted_trees_answer_as_their_library_does(make_section, tmp_path, model, table, more):
     estimator, features = fitted(make_section, model, table, more)
     ensemble = OF_LIBRARY[model](unwrapped(estimator))
-    leaves, offsets = leaves_of(ensemble)
-    (tmp_path / FOREST).write_bytes(graph(ensemble, features.shape[1]))
-    np.save(tmp_path / VALUES, leaves)
-    compiled = Trees(tmp_path, {**ensemble.note, "offsets": offsets})
+    compiled = opened(ensemble, features.shape[1], True, tmp_path)
     # Beside the rows themselves: each threshold, and the numbers on both sides of it, in one feature of a row.
     at = [
         (tree.feature[node], tree.threshold[node]) for tree in ensemble.trees for node in np.flatnonzero(tree.left >= 0)
@@ -86,6 +82,29 @@ def test_boosted_trees_answer_as_their_library_does(make_section, tmp_path, mode
     else:
         np.testing.assert_array_equal(estimator.classes_[found], expected.predicted)
         np.testing.assert_allclose(probabilities, expected.probabilities, atol=3e-7 if model == "xgboost" else 1e-14)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("model", ["lightgbm", "xgboost"])
+def test_sets_of_categories_are_asked_as_their_library_does(make_section, tmp_path, model, task):
+    installed(model)
+    random = np.random.default_rng(3)
+    codes, numbers = random.integers(0, 70, 3000), random.normal(size=3000)
+    score = np.sin(codes * 7.0) + 0.3 * numbers
+    features = np.column_stack([numbers, codes.astype(float)])
+    features[random.random(features.shape) < 0.05] = np.nan
+    section = make_section(task, model=model, **SMALL[model])
+    estimator = wrapped(make_estimator(section), section, shipped())
+    estimator.set_params(categorical_features=[1])
+    estimator.fit(features, np.where(score > 0, "yes", "no") if task == "classification" else score)
+    ensemble = OF_LIBRARY[model](unwrapped(estimator))
+    assert sum(len(tree.members) for tree in ensemble.trees) > 5
+    found, probabilities = opened(ensemble, 2, True, tmp_path).answer(features)
+    expected = answers(estimator, features)
+    if task == "classification":
+        np.testing.assert_allclose(probabilities, expected.probabilities, atol=3e-7 if model == "xgboost" else 1e-14)
+    else:
+        np.testing.assert_array_equal(found, expected.predicted)
 
 
 @pytest.mark.parametrize(("model", "table", "more", "why"), NOT.values(), ids=NOT)
