@@ -32,7 +32,8 @@ class CategoricalFeatures(Section):
     """What stands in for a missing value; `constant` makes missing a category of its own, as auto does."""
     encode: Encoding = "auto"
     """One feature per category (onehot), one number per category (ordinal), the categories themselves (native: only
-    hist_gradient_boosting, lightgbm and xgboost take them, up to 255), or the mean target of each category, cross-fitted (target)."""
+    hist_gradient_boosting, lightgbm and xgboost take them, up to 255), or the mean target of each category, cross-fitted
+    (target)."""
 
 
 class TextFeatures(Section):
