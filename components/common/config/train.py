@@ -31,9 +31,8 @@ class CategoricalFeatures(Section):
     impute: Literal["auto", "most_frequent", "constant"] = "auto"
     """What stands in for a missing value; `constant` makes missing a category of its own, as auto does."""
     encode: Encoding = "auto"
-    """One feature per category (onehot), one number per category (ordinal), the categories themselves (native: only
-    hist_gradient_boosting, lightgbm and xgboost take them, up to 255), or the mean target of each category, cross-fitted
-    (target)."""
+    """One feature per category (onehot), one number per category (ordinal), up to 255 categories as they are (native:
+    hist_gradient_boosting, lightgbm and xgboost), or the mean target of each category, cross-fitted (target)."""
 
 
 class TextFeatures(Section):
