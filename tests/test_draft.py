@@ -371,6 +371,17 @@ def test_columns_with_nothing_to_learn_from_are_left_out(tmp_path, values, said)
     assert "c" not in config["columns"] and f"# c: left out, {said}" in as_yaml(found)
 
 
+def test_values_in_rows_without_a_target_do_not_count(tmp_path):
+    odd = np.arange(300) % 2 == 1
+    frame = {"x": X["x"], "c": np.where(odd, 1.5 + X["x"], np.nan), "d": np.where(odd, np.nan, X["x"])}
+    found, config = drafted(written(frame | {"y": np.where(odd, None, X["y"])}, tmp_path))
+    assert found.missing_targets == 150 and "# c: left out, every value is missing" in as_yaml(found)
+    assert (
+        config["check_data"]["columns"].keys() == {"x", "d", "y"}
+        and "missing" not in config["check_data"]["columns"]["d"]
+    )
+
+
 def test_names_and_classes_that_mean_something_to_yaml_are_kept(tmp_path):
     names = ["on", "1e3", "a: b", "${x}", "null", "é#ß", "2.50"]
     frame = {name: [1.5, 2, "no"] * 20 for name in names} | {"y": ["yes", "${oc.env:HOME}", "1e3"] * 20}

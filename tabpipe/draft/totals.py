@@ -34,15 +34,22 @@ class _Read:
     kind: Kind
     way: dict[str, Any]
     missing: int = 0
+    faulty: int = 0
     low: float = np.inf
     high: float = -np.inf
     faults: Counter[str] = field(default_factory=Counter)
 
-    def add(self, values: pa.Array) -> pa.Array:
+    def add(self, values: pa.Array, kept: np.ndarray | None = None) -> pa.Array:
+        """Take note of some values, of which those in rows without a target do not count as missing."""
         import pyarrow.compute as pc
 
         found = of_kind(values, self.kind, self.way)
-        self.missing += found.values.null_count - len(found.faults)
+        absent = found.values.is_null().to_numpy(zero_copy_only=False)
+        wrong = np.zeros(len(absent), bool)
+        wrong[list(found.faults)] = True
+        counted = absent if kept is None else absent & kept
+        self.faulty += int((counted & wrong).sum())
+        self.missing += int((counted & ~wrong).sum())
         if found.faults:
             bad = [str(value) for value in scalars(values.take(list(found.faults)))]
             self.faults.update(value for value in bad if value in self.faults or len(self.faults) < _MOST_FAULTS)
@@ -86,13 +93,13 @@ class EqualRows:
         return (len(hashes) - len(np.unique(hashes))) << self._bits
 
 
-def total_up(batches: Iterable[pa.Table], columns: Sequence[Profile], target: str | None) -> int:
+def total_up(batches: Iterable[pa.Table], columns: Sequence[Profile], target: str) -> int:
     """Read a whole table by the decisions on its columns; what does not hold is decided anew.
 
     Args:
         batches: The rows.
         columns: The columns that are to be declared. Their missing values, spans, classes and notes are brought up to
-            what the whole table has.
+            what the whole table has; their rows to those with a target.
         target: The column to predict, whose classes are counted.
 
     Returns:
@@ -110,17 +117,21 @@ def total_up(batches: Iterable[pa.Table], columns: Sequence[Profile], target: st
         raw = {
             name: there[name].combine_chunks() if name in there else pa.nulls(len(batch), pa.string()) for name in reads
         }
-        found = {name: read.add(raw[name]) for name, read in reads.items()}
+        found = {target: reads[target].add(raw[target])}
+        kept = found[target].is_valid().to_numpy(zero_copy_only=False)
+        found |= {name: read.add(raw[name], kept) for name, read in reads.items() if name != target}
         for name, read in others.items():
-            read.add(raw[name])
+            read.add(raw[name], kept)
         equal.add(_comparable(values, reads[name].kind) for name, values in found.items())
-        if target in raw and classes is not None:
+        if classes is not None:
             labels = of_kind(raw[target], "categorical", reads[target].way).values.drop_null()
             for pair in pc.value_counts(labels).to_pylist():
                 classes[pair["values"]] += pair["counts"]
             classes = None if len(classes) > _MOST_CLASSES else classes
+    without = reads[target].missing
     for one in columns:
         _settle(one, reads[one.name], others.get(one.name), one.name == target)
+        one.rows -= 0 if one.name == target else without
         one.classes = classes if one.name == target else None
     return equal.count
 
@@ -147,13 +158,12 @@ def _settle(column: Profile, read: _Read, other: _Read | None, is_target: bool) 
         if len(marks) == len(read.faults):
             column.way["missing"] = [*column.way.get("missing", []), *marks]
             column.notes.append(f"{', '.join(map(repr, marks))} in {_rows(read.faults)}: read as missing")
-            read.missing += sum(read.faults.values())
+            read.missing += read.faulty
         else:
             bad = next(value for value in read.faults if value not in marks)
             column.notes.append(f"{bad!r} and the like in {_rows(read.faults)} are no {_plural(read.kind)}")
             column.way = {}
             decide_words(column, is_target)
-            read.missing = column.missing
     column.missing = read.missing
     column.span = (read.low, read.high) if column.kind == "numerical" and read.low <= read.high else None
 
