@@ -112,9 +112,9 @@ def _submit(options: argparse.Namespace) -> int:
     if options.at is not None and options.pipeline != "train":
         raise Refusal("the pipeline score runs with the code that is here", where="--at")
     if options.at is not None:
-        from tabpipe.runs.at_release import submit_at
+        from tabpipe.runs.at_release import become
 
-        return submit_at(options)
+        become(options, "submit")
     cluster, uploaded, steps = _upload(options)
     run_id = start(cluster, uploaded, {})
     watch = Watch(cluster, run_id, steps, quiet=options.json)

@@ -140,9 +140,9 @@ def _run(options: argparse.Namespace) -> int:
 
         return run_score(options)
     if options.at is not None:
-        from tabpipe.runs.at_release import run_at
+        from tabpipe.runs.at_release import become
 
-        return run_at(options)
+        become(options, "run")
 
     from tabpipe.runs.train_run import Options, run
 

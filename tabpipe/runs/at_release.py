@@ -13,43 +13,31 @@ from tabpipe.project import home
 from tabpipe.runs.provenance import AT
 from tabpipe.runs.releases import python_for, release, variables_for
 
+_VALUES = {"--source": "source", "--from": "start", "--registry": "registry"}
+_FLAGS = {"--force": "force", "--json": "json", "--no-wait": "no_wait"}
 
-def run_at(options: argparse.Namespace) -> int:
-    """Becomes `tabpipe run` of a release; outputs, cache and history are those of this project.
+
+def become(options: argparse.Namespace, command: str) -> NoReturn:
+    """Replaces this process by a command of a release: signals, the terminal and the exit code are then its own.
+
+    Outputs, cache and history are those of this project. What is submitted is compiled by the release, which names its
+    images.
 
     Args:
         options: The words of the command line.
+        command: run or submit.
 
     Raises:
         Refusal: There is no such release.
     """
+    given = vars(options)
     words = [options.config, *options.overrides]
-    for name, value in (("--source", options.source), ("--from", options.start)):
-        words += [name, value] if value is not None else []
-    words += ["--steps", ",".join(options.steps)] if options.steps else []
-    words += ["--on", options.on] if options.on != "local" else []
-    words += [flag for flag, wanted in (("--force", options.force), ("--json", options.json)) if wanted]
-    _become(options.at, "run", words)
-
-
-def submit_at(options: argparse.Namespace) -> int:
-    """Becomes `tabpipe submit` of a release, whose own code compiles the pipeline and names its images.
-
-    Args:
-        options: The words of the command line.
-
-    Raises:
-        Refusal: There is no such release.
-    """
-    words = [options.config, *options.overrides]
-    for name, value in (("--source", options.source), ("--registry", options.registry)):
-        words += [name, value] if value is not None else []
-    words += [flag for flag, wanted in (("--no-wait", options.no_wait), ("--json", options.json)) if wanted]
-    _become(options.at, "submit", words)
-
-
-def _become(at: str, command: str, words: list[str]) -> NoReturn:
-    """Replaces this process by a command of a release: signals, the terminal and the exit code are then its own."""
+    for name, key in _VALUES.items():
+        words += [name, given[key]] if given.get(key) is not None else []
+    words += ["--steps", ",".join(options.steps)] if given.get("steps") else []
+    words += ["--on", "docker"] if given.get("on") == "docker" else []  # earlier releases may not know the option
+    words += [name for name, key in _FLAGS.items() if given.get(key)]
+    at = options.at
     folder, commit = release(at)
     python, why = python_for(folder)
     progress(f"  with the code of {redact(at)}, commit {commit[:12]}{'; ' + why if why else ''}")
