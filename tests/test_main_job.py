@@ -32,7 +32,7 @@ def digests(home, *names):
 def test_music_genres_reaches_its_auc_on_the_real_table(finished, tmp_path):
     result = finished(tmp_path, "music_genres", "--source", real_table("genres_mod.parquet"))
     assert result.ran == ALL and "generated" not in result.err
-    assert result.document["metrics"]["test"]["auc_macro_ovo"] >= 0.950
+    assert result.document["metrics"]["test"]["auc_macro_ovo"] >= 0.952
 
 
 def test_music_genres_reruns_only_what_changed(tabpipe):
@@ -51,8 +51,8 @@ def test_music_genres_reruns_only_what_changed(tabpipe):
 def test_nyc_rentals_reaches_its_r2_and_mae(finished, tmp_path):
     result = finished(tmp_path, "nyc_rentals", "--source", real_table("nyc_airbnb_sample1.csv"))
     assert result.code == 0, result.err
-    assert result.document["metrics"]["test"]["r2"] >= 0.56
-    assert result.document["metrics"]["test"]["mae"] <= 34
+    assert result.document["metrics"]["test"]["r2"] >= 0.565
+    assert result.document["metrics"]["test"]["mae"] <= 33.8
 
 
 @pytest.mark.parametrize("name", ["iris", "nyc_rentals"])

@@ -8,6 +8,7 @@ from components.common.artifacts import open_store
 from components.common.artifacts.objects import key_of
 from components.common.base.errors import Refusal
 from components.common.registry import challenge, given_up, mark, model_name, promote, retire, rollback, standing
+from tabpipe.tracking import mlflow_store
 from tests.artifact_stores import (
     any_real_url,
     any_url,
@@ -159,13 +160,16 @@ def test_of_8_processes_at_once_exactly_one_promotes(real_url, tmp_path):
     assert len(store.history(NAME, "champion")) == 2
 
 
-# --- MLflow's registry
+# --- MLflow's registry, which is told what the store says, wherever that is
+
+on_a_folder = pytest.mark.parametrize("url", ["folder"], indirect=True)
 
 
 @pytest.fixture(name="client")
 def registry(tmp_path, monkeypatch):
     from mlflow import MlflowClient
 
+    mlflow_store._make(tmp_path / "mlflow.db", (tmp_path / "mlartifacts").as_uri())
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     client.create_experiment("music", (tmp_path / "mlartifacts").as_uri())
@@ -188,6 +192,7 @@ def _mirror(client, store):
     return words, {alias: int(number) for alias, number in client.get_registered_model("music").aliases.items()}
 
 
+@on_a_folder
 def test_mlflow_follows_promotions_and_rollbacks(client, store, tmp_path):
     _register(client, store, tmp_path, "v2", "v0", "v0", "v1")
     assert len(client.search_model_versions("name = 'music'")) == 3, "the same model is registered once"
@@ -203,6 +208,7 @@ def test_mlflow_follows_promotions_and_rollbacks(client, store, tmp_path):
     assert found.tags["tabpipe.artifact"] == f"{NAME}:v0" and found.tags["a"] == "1"
 
 
+@on_a_folder
 def test_what_was_stopped_halfway_is_made_good_by_the_next_call(client, store, tmp_path):
     _register(client, store, tmp_path, "v0", "v1")
     _champions(store, "v0")
@@ -212,6 +218,7 @@ def test_what_was_stopped_halfway_is_made_good_by_the_next_call(client, store, t
     assert store.aliases(NAME)["previous"] == 0
 
 
+@on_a_folder
 def test_a_champion_moved_in_mlflow_by_hand_is_left_and_told_of(client, store, tmp_path):
     from components.common.registry.mlflow_sync import forget_moves
 
@@ -225,6 +232,7 @@ def test_a_champion_moved_in_mlflow_by_hand_is_left_and_told_of(client, store, t
     assert _mirror(client, store) == ([], {"champion": 2, "previous": 1})
 
 
+@on_a_folder
 def test_a_model_that_mlflow_never_saw_is_told_of(client, store):
     _champions(store, "v0")
     words, aliases = _mirror(client, store)

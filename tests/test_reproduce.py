@@ -84,7 +84,11 @@ def base(tmp_path_factory):
     all_tracked(home)  # or a copy of the home is one of a database in mid-write
     change_code(project)
     git(project, "commit", "--quiet", "-am", "second")
-    return SimpleNamespace(project=project, home=home, source=source, config=config, first=first.document)
+    both = shutil.copytree(home, folder / "both", symlinks=True)
+    second = call(project, both, "run", config, "--json")
+    all_tracked(both)
+    known = {"project": project, "source": source, "config": config, "both": both}
+    return SimpleNamespace(home=home, first=first.document, second=second.document, **known)
 
 
 @pytest.fixture
@@ -99,8 +103,15 @@ def two(base, tmp_path):
     git(base.project, "reset", "--quiet", "--hard", head)
 
 
-def test_a_run_of_an_earlier_commit_is_made_again_to_the_last_digit(two):
-    now = call(two.project, two.home, "run", two.config, "--json").document
+@pytest.fixture
+def now(base, two):
+    """A run of the present code, which is in that home too."""
+    shutil.rmtree(two.home)
+    shutil.copytree(base.both, two.home, symlinks=True)
+    return base.second
+
+
+def test_a_run_of_an_earlier_commit_is_made_again_to_the_last_digit(two, now):
     assert digests(now)["train.model"] != digests(two.first)["train.model"]  # the present code gives something else
     before = git(two.project, "status", "--porcelain"), git(two.project, "rev-parse", "HEAD")
     again = call(two.project, two.home, "reproduce", two.first["run_id"], "--json")
@@ -114,8 +125,7 @@ def test_a_run_of_an_earlier_commit_is_made_again_to_the_last_digit(two):
     assert not list(two.home.glob(".reproduce-*"))
 
 
-def test_a_run_of_the_present_code_is_made_again_in_place_and_the_rerun_kept_on_demand(two, tmp_path):
-    now = call(two.project, two.home, "run", two.config, "--json").document
+def test_a_run_of_the_present_code_is_made_again_in_place_and_the_rerun_kept_on_demand(two, now, tmp_path):
     kept = tmp_path / "kept"
     again = call(two.project, two.home, "reproduce", "latest", "--json", "--keep", kept)
     assert again.code == 0 and again.document["code"] is None

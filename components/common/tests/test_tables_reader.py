@@ -399,6 +399,7 @@ print(f"{peak() - before:.0f}|{rows}|{faulty}|{said}")
 """
 
 
+@pytest.mark.run
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
 @pytest.mark.parametrize(
     ("name", "make", "strict", "found"),

@@ -245,6 +245,7 @@ def test_the_same_bytes_give_the_same_file(read, tmp_path):
     assert written[0] == written[1]
 
 
+@pytest.mark.run
 def test_a_large_table_takes_little_memory(tmp_path):
     """150 MB of CSV, more than the bound allows in memory at once."""
     line = b"17,0.123456789,some words that stand in a text column,Manhattan,2019-05-26,%d\n"
