@@ -43,6 +43,9 @@ def test_music_genres_reruns_only_what_changed(tabpipe):
     again = tabpipe("music_genres")
     assert again.code == 0 and again.ran == set()
     assert again.document["metrics"] == first.document["metrics"]
+    pages = [Path(run.document["reports"]["train"]).read_text() for run in (first, again)]
+    assert f"<dd>{first.document['run_id']}</dd>" in pages[0] and "sample://music_genres" in pages[0]
+    assert f"<dd>{again.document['run_id']}, which took this page from an earlier one</dd>" in pages[1]
     more = tabpipe("music_genres", "train.n_estimators=30")
     assert more.ran == {"train", "evaluate", "promote"}
     assert more.document["metrics"]["test"] != first.document["metrics"]["test"]

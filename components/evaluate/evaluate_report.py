@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from components.common.config.patterns import some
 from components.common.reports import html
 from components.common.reports.model_quality import answer_sections, score_cards, title_of
 from components.evaluate.coverage import coverage_section
@@ -62,7 +63,7 @@ def _slices(title: str, slices: list[Slice], section: EvaluateArgument, classes:
         for one in slices
     ]
     worse = [one.name for one in slices if one.verdict == "worse"]
-    found = f"Worse than the other rows: {', '.join(worse)}." if worse else "No slice is worse than the other rows."
+    found = f"Worse than the other rows: {some(worse)}." if worse else "No slice is worse than the other rows."
     small = any(not one.verdict for one in slices)
     few = f" Slices of fewer than {section.min_slice_rows} rows stand last, without a verdict." if small else ""
     return html.section(

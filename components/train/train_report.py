@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from components.train.importance import Importance
     from components.train.outcome import Trained
 
-_SHOWN, _LISTED = 30, 500
-"""Columns that are drawn by importance, and those that are listed with their features."""
+_SHOWN = 30
+"""Columns whose importance is drawn."""
 _WORDS = {
     "compiled": "the compiled model",
     "compiled features": "scikit-learn's estimator, on compiled features",
@@ -86,9 +86,8 @@ def _features(trained: Trained) -> Any:
     ]
     return html.section(
         "Features",
-        html.table(["column", "kind", "settings", "made of", "features"], rows[:_LISTED]),
-        note=f"The model makes them itself of the raw columns {some(list(plan.raw))}."
-        + (f" {len(rows) - _LISTED:,} more columns are not listed." if len(rows) > _LISTED else ""),
+        html.table(["column", "kind", "settings", "made of", "features"], rows),
+        note=f"The model makes them itself of the raw columns {some(list(plan.raw))}.",
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from components.common.inference.sklearn_predict import Answers
+from components.common.metrics.binary import is_binary, positive_of
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,7 @@ def class_views(
         truth: (rows,) true labels.
         found: The model's answers.
         classes: The model's classes.
-        positive: Of two classes the one that is looked for; by default the second.
+        positive: Of two classes the one that is looked for; by default as `positive_of` says.
 
     Returns:
         categories (names), matrix (row counts, true by predicted) and, of two classes, roc (false positive rates, true
@@ -219,10 +220,11 @@ def class_views(
     """
     names = all_classes(truth, classes)
     views: dict[str, Any] = {"categories": names, "matrix": confusion(truth, found.predicted, names).tolist()}
-    wanted = positive or names[-1]
-    real = truth == wanted
-    if len(names) == 2 and found.probabilities is not None and 0 < real.sum() < len(truth):
-        curve = roc_curve(real, found.probabilities[:, names.index(wanted)])
+    if is_binary(found, classes, truth):
+        wanted = positive or positive_of(names)
+        real = truth == wanted
+        probabilities: Any = found.probabilities
+        curve = roc_curve(real, probabilities[:, names.index(wanted)])
         chosen = np.unique(np.linspace(0, len(curve[0]) - 1, 200).round().astype(int))
         views["roc"] = [part[chosen].tolist() for part in curve]
     return views

@@ -81,6 +81,7 @@ def table(
     *,
     numeric: Collection[str] | None = None,
     row_classes: Sequence[str] | None = None,
+    most: int = 1000,
 ) -> Markup:
     """A table that a click on a column's head sorts.
 
@@ -89,6 +90,7 @@ def table(
         rows: The cells, row by row: text, numbers, or `Markup` made by `badge`.
         numeric: Heads of the columns set flush right; by default those that hold nothing but numbers and None.
         row_classes: One of passed, failed, warning, skipped or "" per row.
+        most: Rows that are listed; a line below tells how many more there are.
     """
     rows = [list(row) for row in rows]
     if any(len(row) != len(columns) for row in rows):
@@ -103,13 +105,18 @@ def table(
         for c, m in zip(columns, mark, strict=True)
     )
     lines = []
-    for at, row in enumerate(rows):
+    for at, row in enumerate(rows[:most]):
         pairs = zip(row, mark, strict=True)
         cells = "".join(f"<td{m}{_sort_key(cell)}>{_inline(_shown(cell))}</td>" for cell, m in pairs)
         kind = f' class="{escape(row_classes[at])}"' if row_classes and row_classes[at] else ""
         lines.append(f"<tr{kind}>{cells}</tr>")
+    more = ""
+    if len(rows) > most:
+        words = f"and {len(rows) - most:,} more, which are not listed"
+        more = f'<tfoot><tr class="skipped"><td colspan="{len(columns)}">{words}</td></tr></tfoot>'
     return Markup(
-        f'<div class="scroll panel"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+        f'<div class="scroll panel"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody>{more}'
+        "</table></div>"
     )
 
 

@@ -89,6 +89,11 @@ def test_columns_of_numbers_are_flush_right_and_sort_by_value():
     assert '<th scope="col"><button' in table and '<th scope="col" class="num">' in table
 
 
+def test_a_table_of_very_many_rows_lists_the_first_and_counts_the_others():
+    table = html.table(["n"], [[at] for at in range(5000)])
+    assert table.count("<tr>") == 1001 and "and 4,000 more, which are not listed" in table
+
+
 def test_a_row_of_the_wrong_length_is_an_error():
     with pytest.raises(ValueError, match="2 cells"):
         html.table(["a", "b"], [[1]])
