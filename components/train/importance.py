@@ -18,7 +18,7 @@ from components.common.metrics.scores import all_classes, coded, losses
 
 _ROWS, _FEWEST_ROWS, _CELLS = 1000, 100, 20_000_000
 """Rows that are looked at; fewer, down to the second, where rows times features would be more cells than the third."""
-_SHUFFLES = 3
+_SHUFFLES = 2
 """Of each column, where there are few."""
 _AT_ONCE = 64
 """Columns, or groups of columns, that are shuffled in a round."""
