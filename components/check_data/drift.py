@@ -7,8 +7,9 @@ import pandas as pd
 
 from components.check_data.checks import Check, Outcome
 from components.check_data.values import as_class
+from components.common.base.errors import some
 from components.common.config.check_data import CheckDataArgument
-from components.common.config.patterns import rule_of, some
+from components.common.config.patterns import rule_of
 from components.common.reports.svg import finite
 
 EXACT_ROWS = 1000

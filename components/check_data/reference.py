@@ -6,10 +6,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.common.base.errors import Refusal, nearest
+from components.common.base.errors import Refusal, nearest, some
 from components.common.base.redact import redact
 from components.common.config.check_data import CheckDataArgument
-from components.common.config.patterns import some
 from components.common.inference.arrow_values import of_kind
 from components.common.inference.cell import Place
 from components.common.sources import open_bytes

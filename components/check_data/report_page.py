@@ -12,11 +12,10 @@ import pandas as pd
 from components.check_data.checks import Check, summary
 from components.check_data.drift import category_counts
 from components.check_data.kinds import fits
-from components.common.base.errors import shorten
+from components.common.base.errors import shorten, some
 from components.common.base.numbers import written
 from components.common.config.base import Kind
 from components.common.config.check_data import CheckDataArgument
-from components.common.config.patterns import some
 from components.common.reports import charts, html
 from components.common.reports.svg import finite
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.common.base.errors import Refusal, nearest
+from components.common.base.errors import Refusal, nearest, some
 from components.common.config.base import accept
-from components.common.config.patterns import expand, rule_of, some
+from components.common.config.patterns import expand, rule_of
 from components.common.config.preprocess import PreprocessArgument
 from components.common.inference.arrow_values import of_kind
 from components.common.inference.cell import Place

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.common.base.errors import Refusal
+from components.common.base.errors import Refusal, some
 from components.common.inference.plan import FOLDER
 from components.common.inference.predictor import load_predictor
 from components.common.inference.saved_model import absent_columns, load, refuse_absent
@@ -100,7 +100,7 @@ def open_champion(
     if other := _other_task(section, champion):
         return None, f"it is {other}", signature
     if absent := absent_columns(description, test):
-        return None, f"column(s) that it needs are absent: {', '.join(absent)}", signature
+        return None, f"column(s) that it needs are absent: {some(absent)}", signature
     return champion, "", signature
 
 

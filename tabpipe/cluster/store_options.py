@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from tabpipe.environment import environment
 
+Add = Callable[[str, str, str], argparse.ArgumentParser]
 
-def command(inner: Any, group: str, name: str, text: str, example: str) -> argparse.ArgumentParser:
-    """Adds a command that is told a place, and may answer by a JSON document.
+
+def group(commands: Any, name: str, run: Callable[[str, argparse.Namespace], int], **words: str) -> Add:
+    """Adds a group of commands that are told a place, and may answer by a JSON document.
 
     Args:
-        inner: The subparsers of its group.
-        group: What the group is called.
-        name: What the command is called.
-        text: What it does.
-        example: What may follow the name of the group.
+        commands: The subparsers of the command line.
+        name: What the group is called.
+        run: Runs one of its commands, by its name.
+        words: Help, description and epilog of the group.
+
+    Returns:
+        What adds a command, given its name, what it does, and what may follow the name of the group.
     """
-    parser = inner.add_parser(
-        name, help=text, description=text[0].upper() + text[1:] + ".", epilog=f"example: tabpipe {group} {example}"
-    )
-    add_place(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
-    return parser
+    inner = commands.add_parser(name, **words).add_subparsers(title="commands", required=True)
+
+    def add(command: str, text: str, example: str) -> argparse.ArgumentParser:
+        said = {"description": text[0].upper() + text[1:] + ".", "epilog": f"example: tabpipe {name} {example}"}
+        parser = inner.add_parser(command, help=text, **said)
+        add_place(parser)
+        parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+        parser.set_defaults(command=partial(run, command))
+        return parser
+
+    return add
 
 
 def add_place(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 
@@ -38,10 +38,16 @@ def shorten(value: Any, limit: int = 200) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def some(names: Collection[str], shown: int = 10) -> str:
+    """Names in words: the first ones, and how many more there are."""
+    words = ", ".join(list(names)[:shown])
+    return words + (f" and {len(names) - shown:,} more" if len(names) > shown else "")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Words a suggestion: the known name nearest to a misspelt one, or a list of all."""
     names = sorted(known)
-    return misspelt(name, names) or ("known are: " + ", ".join(names) if names else "none is known")
+    return misspelt(name, names) or (f"known are: {some(names, 50)}" if names else "none is known")
 
 
 def misspelt(name: str, known: Sequence[str]) -> str:

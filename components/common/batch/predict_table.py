@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from components.common.base.errors import Refusal, nearest, shorten
+from components.common.base.errors import Refusal, nearest, shorten, some
 from components.common.batch.columns import answer_columns, output_names
 from components.common.batch.counts import Tally, most_rows, percentage
 from components.common.batch.rejects import Rejects
@@ -186,7 +186,7 @@ def _refuse_absent(predictor: Predictor, table: Table) -> None:
             f"the table has no column {absent[0]!r}, which the model needs"
             + (f" (and {len(absent) - 1} more: {', '.join(absent[1:6])})" if absent[1:] else ""),
             where=table.where,
-            rule=f"the model is asked with: {', '.join(predictor.columns)}",
+            rule=f"the model is asked with: {some(predictor.columns)}",
             mend=nearest(absent[0], others) if others else "add it; missing values are fine, a missing column is not",
         )
 

@@ -7,11 +7,9 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
-from components.common.base.errors import Refusal
+from components.common.base.errors import Refusal, some
 
 Rule = TypeVar("Rule")
-
-_SHOWN = 10
 
 
 def is_pattern(name: str) -> bool:
@@ -113,9 +111,3 @@ def _stands_for_none(pattern: str, found: Mapping[str, list[str]], names: Collec
         rule="a pattern stands for at least one column; * is any number of characters",
         mend="correct it, or leave it out",
     )
-
-
-def some(names: Collection[str]) -> str:
-    """Names in words, the first ones and how many more there are."""
-    shown = ", ".join(list(names)[:_SHOWN])
-    return shown + (f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.common.base.errors import Refusal, nearest
+from components.common.base.errors import Refusal, nearest, some
 from components.common.inference.coerce import Fault, Typed, Values, typed
 from components.common.inference.estimators import Estimator, Fitted, load_compiled
 from components.common.inference.features import Features
@@ -169,7 +169,7 @@ class Predictor:
         absent = [name for name in self._needed if name not in columns]
         strangers = [name for name in columns if name not in self.columns]
         return Refusal(
-            f"column(s) missing that the model needs: {', '.join(absent)}",
+            f"column(s) missing that the model needs: {some(absent)}",
             where=absent[0],
             rule="all columns of the model's signature but those that may be absent",
             mend=nearest(absent[0], strangers) if strangers else "add it; null stands for a missing value",

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.common.base.errors import Refusal
+from components.common.base.errors import Refusal, some
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ def refuse_absent(description: Any, table: pd.DataFrame, model_path: str) -> Non
     """Refuses a test split that lacks a column which the model's signature requires."""
     if absent := absent_columns(description, table):
         raise Refusal(
-            f"column(s) missing that the model needs: {', '.join(absent)}",
+            f"column(s) missing that the model needs: {some(absent)}",
             where="test split",
             rule=f"the signature of the model {model_path}",
             mend="evaluate on a split of the table that the model was trained on, or train anew",

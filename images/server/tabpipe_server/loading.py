@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.common.base.errors import Refusal, shorten
+from components.common.base.errors import Refusal, shorten, some
 from tabpipe_server.cache import Copy
 from tabpipe_server.models import Served
 
@@ -45,5 +45,5 @@ def unfit(champion: Served | None, challenger: Served) -> str:
             return f"version {challenger.version} has another {what} than the champion: {theirs}, not {mine}"
     new = [name for name in other.columns if name not in one.columns and name not in other.optional]
     if new:
-        return f"version {challenger.version} needs columns that the champion is not asked with: {', '.join(new)}"
+        return f"version {challenger.version} needs columns that the champion is not asked with: {some(new)}"
     return ""
