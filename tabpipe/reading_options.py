@@ -9,14 +9,17 @@ from components.common.config.reading import Reading
 _FORMATS = ("csv", "jsonl", "json", "parquet", "arrow", "excel")
 
 
-def add_reading(parser: argparse.ArgumentParser, called: str) -> None:
+def add_reading(
+    parser: argparse.ArgumentParser, called: str, when: str = "where that is not as the training table was"
+) -> None:
     """Add the options to a command.
 
     Args:
         parser: The command.
         called: What its help calls the table.
+        when: When they are needed.
     """
-    group = parser.add_argument_group(f"how {called} is written, where that is not as the training table was")
+    group = parser.add_argument_group(f"how {called} is written, {when}")
     group.add_argument("--format", "--from", choices=_FORMATS, help="its format (default: by first bytes and name)")
     group.add_argument("--delimiter", help="of a CSV (default: a comma; a tab of .tsv; else what its header shows)")
     group.add_argument("--encoding", help="of a CSV or JSON (default: UTF-8, or what its first bytes say)")

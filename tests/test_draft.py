@@ -8,7 +8,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from components.check_data.check_data import check_file
 from components.common.base.errors import Refusal
+from components.download.download import download_file
+from components.preprocess.preprocess import preprocess_file
 from tabpipe.cli.main import main
 from tabpipe.config import load
 from tabpipe.draft import as_yaml, draft, source, survey
@@ -74,6 +77,20 @@ def test_a_table_is_read_as_an_expert_reads_it(file, target, wanted):
         for key in path.split("."):
             found = (found or {}).get(key)
         assert found == value, path
+
+
+def test_what_is_drafted_is_what_the_steps_read_and_check(tmp_path):
+    clean = {}
+    for name in ("base", "euro"):
+        (tmp_path / "config.yaml").write_text(as_yaml(drafted(CASES / f"{name}.csv")[0]))
+        sections = load(str(tmp_path / "config.yaml")).arguments("config")
+        steps = {step: json.loads(section) for step, section in sections.items()}
+        raw, table = tmp_path / f"{name}.raw", tmp_path / f"{name}.clean"
+        download_file(steps["download"], "", raw)
+        preprocess_file(steps["preprocess"], raw, table)
+        check_file(steps["check_data"], str(table), "", str(tmp_path / name), str(tmp_path / "report.html"))
+        clean[name] = pd.read_parquet(tmp_path / name)
+    assert clean["euro"].equals(clean["base"])
 
 
 @pytest.mark.parametrize(

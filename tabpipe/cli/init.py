@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the config there, whole or not at all")
     parser.add_argument("--force", action="store_true", help="write FILE even if it is there")
     parser.add_argument("--json", action="store_true", help="print what is known of the table as one JSON document")
-    add_reading(parser, "TABLE")
+    add_reading(parser, "TABLE", "where it does not tell")
     parser.set_defaults(command=_init)
 
 

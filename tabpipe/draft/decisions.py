@@ -152,6 +152,7 @@ def _shared(columns: list[Profile], source: Source) -> dict[str, Any]:
 def _decide_target(found: Draft, target: str) -> None:
     column = found.column(target)
     found.task, found.why = decide_task(column, found.table)
+    column.why = "classes" if found.task == "classification" else "numbers"
     if found.task == "classification":
         column.missing = _missing_as_class(column)
     found.target, found.missing_targets = target, column.missing

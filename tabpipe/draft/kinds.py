@@ -20,6 +20,8 @@ _FEW, _FEW_SHARE = 30, 0.02
 _MOST = 1000
 """Of more different texts only short ones are categories, which stand so often on average:"""
 _REPEATS = 3
+_CODES = 10
+"""At most so many different whole numbers may be codes of categories: the reader is told."""
 _LEAST = 10
 """Of a table that has more rows, a column with fewer values is left out: training may meet none of them."""
 COUNTS_ROWS = "it counts the rows"
@@ -91,12 +93,20 @@ def _of_numbers(column: Profile, is_target: bool) -> None:
     elif whole and column.distinct <= _FEW and (names.is_id(column.name) or names.is_code(column.name)):
         column.decided("categorical", f"by its name, {column.distinct} codes")
     else:
-        few = f"{column.distinct} whole numbers" if whole and column.distinct <= _FEW else ""
+        few = _few_numbers(found) if whole and column.distinct <= _FEW else ""
         unique = "whole numbers that differ, but count no rows" if whole and column.once else ""
         column.decided("numerical", few or unique or ("whole numbers" if whole else "numbers"))
         if apart := sentinel(found):
             column.sentinel = apart
             column.notes.append(f"{apart[1]:.1%} are {text_of(apart[0])}, far from all others: does it mean missing?")
+
+
+def _few_numbers(found: np.ndarray) -> str:
+    values = [text_of(number) for number in np.unique(found)]
+    if len(values) <= 3:
+        return f"whole numbers: {', '.join(values)}"
+    codes = "; categorical if they are codes" if len(values) <= _CODES else ""
+    return f"{len(values)} whole numbers, {values[0]} to {values[-1]}, in their order{codes}"
 
 
 def _counts_rows(column: Profile, found: np.ndarray, numbers: np.ndarray) -> bool:

@@ -24,7 +24,7 @@ _LEAST_REPEATED, _MOST_OF_ONE = 1.1, 0.25
 _ORDERED = 0.99
 """The share of steps from one row to the next that go on in time."""
 _LEAST_TIMES, _MOST_AT_ONCE = 20, 0.25
-_MOST_ROWS, _MOST_COLUMNS = 4000, 100
+_MOST_ROWS, _MOST_COLUMNS, _MOST_CLASSES = 4000, 100, 10
 """Beyond these, two quick models take too long for a hint."""
 TEST = 0.3
 _LEAST_OF_CLASS = 3
@@ -97,7 +97,11 @@ def split_scores(features: Sequence[Profile], target: Profile, task: Task, time:
         AUC or R² of both; None where that would take long, or cannot be told.
     """
     usable = [one for one in features if one.kind in ("numerical", "categorical", "date")]
-    if not usable or len(usable) > _MOST_COLUMNS:
+    if (
+        not usable
+        or len(usable) > _MOST_COLUMNS
+        or (task == "classification" and len(target.classes or ()) > _MOST_CLASSES)
+    ):
         return None
     truth = of_kind(target.values, "categorical" if task == "classification" else "numerical", target.way).values
     rows = np.flatnonzero(truth.is_valid().to_numpy(zero_copy_only=False))
