@@ -12,7 +12,7 @@ import numpy as np
 
 from components.common.base.errors import Refusal
 from components.common.config.promote import sign_of
-from components.common.inference.sklearn_predict import Answers, ask, unwrapped
+from components.common.inference.sklearn_predict import Answers
 from components.common.metrics.baseline import Baseline, saved_baseline
 from components.common.metrics.bootstrap import interval
 from components.common.metrics.scores import Scores, scored
@@ -124,13 +124,13 @@ def compare(
         champion = None if unfit else champion
     truth = target_values(rows, section.target, section.task, _TEST)
     try:
-        found = ask(candidate.pipeline, rows)
+        found = candidate.ask(rows)
     except ValueError as error:
         raise Refusal(f"the model cannot answer: {error}", where=_TEST) from error
     former = None
     if champion is not None:
         try:
-            former = ask(champion.pipeline, rows)
+            former = champion.ask(rows)
         except Exception as error:  # whatever an old model trips over is no fault of the candidate
             unfit = f"it cannot answer these rows: {error}"
     times = latencies([candidate] if champion is None or former is None else [candidate, champion], rows)
@@ -196,4 +196,4 @@ def _guessed(
 
 def _judged(model: SavedModel, truth: np.ndarray, found: Answers, latency: float) -> Judged:
     scores = scored(truth, found, model.classes)
-    return Judged(type(unwrapped(model.pipeline[-1])).__name__, scores, found, latency, model.bytes, model.classes)
+    return Judged(model.estimator, scores, found, latency, model.bytes, model.classes)

@@ -13,9 +13,9 @@ import numpy as np
 
 from components.common.base.errors import Refusal, some
 from components.common.inference.plan import FOLDER
-from components.common.inference.predictor import load_predictor
+from components.common.inference.predictor import Answered, Predictor, load_predictor
 from components.common.inference.saved_model import absent_columns, load, refuse_absent
-from components.common.inference.sklearn_predict import ask, classes_of
+from components.common.inference.sklearn_predict import Answers, ask, classes_of, unwrapped
 from components.promote.signatures import differences
 
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ _SECONDS = 0.1
 class SavedModel:
     """A model as it was loaded."""
 
-    pipeline: Any
+    estimator: str
+    """What it is made by, for people."""
+    ask: Callable[[pd.DataFrame], Answers]
+    """Answers rows as training did."""
     serve: Callable[[pd.DataFrame], object]
     """Answers rows as a server does: compiled, where that could be done."""
     signature: Any
@@ -57,23 +60,58 @@ def open_candidate(section: PromoteArgument, path: str | os.PathLike[str], test:
 
 
 def _opened(path: str | os.PathLike[str]) -> tuple[SavedModel, Any]:
-    pipeline, description = load(path)
+    try:
+        pipeline, description = load(path)
+    except ModuleNotFoundError as absent:  # of another library than this environment, or image, holds
+        return _compiled(path, absent)
     if description.signature is None:
         raise Refusal("the model has no signature", where=str(path), rule="a model saved with its signature")
-    size = sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
-    model = SavedModel(pipeline, _served(path, pipeline), description.signature, classes_of(pipeline[-1]), size)
-    return model, description
+    estimator, serve = pipeline[-1], _served(path, pipeline)
+    name, classes = type(unwrapped(estimator)).__name__, classes_of(estimator)
+    return (
+        SavedModel(name, lambda rows: ask(pipeline, rows), serve, description.signature, classes, _size(path)),
+        description,
+    )
+
+
+def _compiled(path: str | os.PathLike[str], absent: ModuleNotFoundError) -> tuple[SavedModel, Any]:
+    """Opens a model by its compiled form alone, which needs no library of its estimator.
+
+    Raises:
+        Refusal: It has none.
+    """
+    from mlflow.models import Model
+
+    description = Model.load(str(path))
+    predictor = load_predictor(Path(path)) if (Path(path) / FOLDER).is_dir() else None
+    if predictor is None or predictor.path != "compiled":
+        raise Refusal(f"it cannot be loaded: {absent}", where=str(path)) from absent
+
+    def answered(rows: pd.DataFrame) -> Answers:
+        found = _asked(predictor, rows)
+        if found.faults:
+            raise ValueError(f"column {found.faults[0].column}: {found.faults[0].rule}")
+        return Answers(found.predicted, found.probabilities)
+
+    name = str((description.metadata or {}).get("model", "another library"))
+    return SavedModel(
+        name, answered, lambda rows: _asked(predictor, rows), description.signature, predictor.classes, _size(path)
+    ), description
+
+
+def _asked(predictor: Predictor, rows: pd.DataFrame) -> Answered:
+    return predictor.answer({name: rows[name].to_numpy() for name in predictor.columns if name in rows}, len(rows))
+
+
+def _size(path: str | os.PathLike[str]) -> int:
+    return sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
 
 
 def _served(path: str | os.PathLike[str], pipeline: Any) -> Callable[[pd.DataFrame], object]:
     if not (Path(path) / FOLDER).is_dir():  # a model that was not made by the step train
         return lambda rows: ask(pipeline, rows)
     predictor = load_predictor(Path(path))
-
-    def serve(rows: pd.DataFrame) -> object:
-        return predictor.answer({name: rows[name].to_numpy() for name in predictor.columns if name in rows}, len(rows))
-
-    return serve
+    return lambda rows: _asked(predictor, rows)
 
 
 def _other_task(section: PromoteArgument, model: SavedModel) -> str:
