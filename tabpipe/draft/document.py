@@ -98,7 +98,7 @@ def _preprocess(found: Draft) -> list[str]:
         notes.append(f"{_rows(found.missing_targets, found.rows)} have no target, and are removed.")
     if found.equal_rows:
         notes.append(f"{_rows(found.equal_rows, found.rows)} equal an earlier one, and are kept: equal rows may be")
-        notes.append("observations. `drop_duplicates: true` removes them.")
+        notes.append("observations. `preprocess: {drop_duplicates: true}` removes them.")
     return _section("preprocess", values, notes)
 
 
@@ -155,7 +155,7 @@ def _section(name: str, values: dict[str, Any], notes: Iterable[str], offers: Ma
     lines = [*(f"# {_plain(note)}" for note in notes), *(f"{key}: {_flow(value)}" for key, value in values.items())]
     if values or not (lines or offered):
         return [f"{name}:", *(f"  {line}" for line in [*lines, *offered])] * bool(values)
-    return [*lines, f"# {name}:", *(f"#   {line.removeprefix('# ')}" for line in offered)]
+    return [*lines, *[f"# {name}:"] * bool(offered), *(f"#   {line.removeprefix('# ')}" for line in offered)]
 
 
 def _comment(text: str) -> str:

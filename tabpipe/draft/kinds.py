@@ -157,10 +157,10 @@ def _of_texts(column: Profile, delimiter: str, is_target: bool) -> None:
             column.other_way = {**column.way, "format": moments.other}
             column.ambiguous(f"{column.example()!r} is read by {moments.format}; every value fits {moments.other} too")
         return
-    if symbols := symbols_in(counts):
-        column.way["missing"] = symbols
-        column.notes.append(f"{_listed(symbols)} is read as missing")
     decide_words(column, is_target)
+    if column.kind == "categorical" and column.distinct <= _MOST and (symbols := symbols_in(counts)):
+        column.way["missing"] = symbols  # in free texts they may be anything: there is a song that is called "?"
+        column.notes.append(f"{_listed(symbols)} is read as missing")
 
 
 def _plain_numbers(column: Profile) -> bool:
