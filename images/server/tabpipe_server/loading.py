@@ -43,6 +43,8 @@ def unfit(champion: Served | None, challenger: Served) -> str:
     for what, mine, theirs in (("task", one.task, other.task), ("target", one.target, other.target)):
         if mine != theirs:
             return f"version {challenger.version} has another {what} than the champion: {theirs}, not {mine}"
+    if one.intervals and not other.intervals:
+        return f"version {challenger.version} has no intervals, which the champion may be asked for"
     new = [name for name in other.columns if name not in one.columns and name not in other.optional]
     if new:
         return f"version {challenger.version} needs columns that the champion is not asked with: {some(new)}"

@@ -1,4 +1,5 @@
 import json
+import re
 import shlex
 
 import pytest
@@ -11,6 +12,7 @@ pytestmark = pytest.mark.run
 KEY = "a-key-of-the-test"
 ENTER, DOWN, ESCAPE = ("Enter", 13, "\r"), ("ArrowDown", 40), ("Escape", 27)
 ALERT = "document.querySelector('[role=alert]') !== null"
+NOTE = "document.querySelector('#result .note').textContent"
 SHOWN = "document.querySelector('.predicted')?.textContent"
 
 
@@ -80,6 +82,7 @@ def test_example_is_predicted_as_the_server_predicts_it(page, address):
     assert sorted(label for label, _ in bars) == sorted(answer["classes"])
     assert [float(share.strip("< %")) for _, share in bars] == pytest.approx([100 * s for _, s in shares], abs=0.11)
     assert bars[0][0] == predicted
+    assert page.js(NOTE).startswith(f"90 % set: {predicted}")
     told = facts(page)
     assert (told["Model"], told["Version"], told["Role"]) == ("trees", answer["model_version"], "champion")
     assert told["Request"] and told["Latency"].endswith("ms, network included")
@@ -198,7 +201,7 @@ def test_a_number_is_predicted_by_a_regression(tab, trained, tmp_path):
         tab.open(f"{address}/")
         assert float(predict(tab).replace(",", "")) > 0
         assert tab.js("document.querySelector('.what').textContent") == "age"
-        assert shown_bars(tab) == []
+        assert shown_bars(tab) == [] and re.fullmatch(r"90 % interval: [\d.,]+ to [\d.,]+", tab.js(NOTE))
 
 
 def test_key_is_asked_for_and_kept_out_of_page_and_storage(tab, trained, tmp_path):

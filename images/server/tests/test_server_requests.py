@@ -10,6 +10,7 @@ import pytest
 
 from images.server.tests.in_process import Asked
 from images.server.tests.running import ROW
+from tabpipe_server.loading import unfit
 
 NAMES = ["girth", "height", "bark", "place", "note", "by", "seen"]
 ROWS = [
@@ -176,6 +177,13 @@ def test_intervals_of_a_model_without_them_are_refused(trees_folder):
     assert "train.intervals" in refused.fault["mend"]
     refused = without.ask("/v2/models/trees/infer", {"inputs": tensors(), "outputs": [{"name": "intervals"}]})
     assert refused.status == 400 and b"NO_INTERVALS" in refused.body
+
+
+def test_a_challenger_without_intervals_is_not_asked_beside_a_champion_that_has_them(trees, trees_folder):
+    champion, challenger = trees.models.champion, Asked(trees_folder).models.champion
+    challenger.predictor.intervals = None
+    assert "has no intervals" in unfit(champion, challenger)
+    assert unfit(challenger, champion) == ""
 
 
 def _csv(rows):

@@ -26,7 +26,8 @@
       else if (gone[at]?.getAttribute("aria-pressed") === "true") record[column.name] = null;
     });
     const request = {dataframe_records: [record]};
-    if (signature.classes) request.params = {probabilities: true};
+    const params = {...(signature.classes && {probabilities: true}), ...(signature.intervals && {intervals: true})};
+    if (Object.keys(params).length) request.params = params;
     return request;
   }
 
@@ -128,6 +129,11 @@
     const large = made("output", "predicted", typeof predicted === "number" ? shown(predicted) : predicted);
     large.title = String(predicted);
     const parts = [made("p", "what", signature.target), large];
+    const level = `${shown(100 * (body.level ?? 0))} %`;
+    if (body.intervals) {
+      parts.push(made("p", "note", `${level} interval: ${body.intervals[0].map(end => shown(end, 4)).join(" to ")}`));
+    }
+    if (body.sets) parts.push(made("p", "note", `${level} set: ${body.sets[0].join(" or ")}`));
     if (body.probabilities) parts.push(...bars(body.classes, body.probabilities[0]));
     if (facts.some(([name, value]) => name === "Version" && value && value !== signature.version)) {
       parts.push(made("p", "note", "Another version than the one this form was made for answered. Reload for its form."));
