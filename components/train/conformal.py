@@ -101,8 +101,8 @@ def _least(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str],
     """Class to the least probability with which it is in a set, and that of classes that only a later model knows.
 
     The most likely class is in every set, so a row whose true class it is holds whatever the threshold: it counts as if
-    the probability were 1. Classes that are recognised more often than asked leave room to the others, down to half as
-    many more missed as are asked; else sets would hold for more rows than they are asked to.
+    the probability were 1. Classes that are recognised more often than asked leave room to the others, of which at most
+    twice the asked share is missed; else sets would hold for more rows than they are asked to.
     """
     at = {name: place for place, name in enumerate(classes)}
     true = np.array([at.get(name, -1) for name in truth])

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-LEEWAY = 1.5
+LEEWAY = 2.0
 """How many times the asked share of rows may be missed of one class; of all rows no more than is asked."""
 
 
