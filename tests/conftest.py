@@ -133,8 +133,8 @@ def below(pid, depth=99):
 
 
 def begun(home, step, process):
-    """Waits until a step of a run has begun: its log is opened by the process that runs it."""
-    while not list(home.glob(f"*/runs/*/logs/{step}.log")):
+    """Waits until a step of a run has a log and a process."""
+    while not list(home.glob(f"*/runs/*/logs/{step}.log")) or not below(process.pid):
         assert process.poll() is None, "the run has ended before"
         time.sleep(0.02)
 
