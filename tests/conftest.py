@@ -196,6 +196,7 @@ def finished(for_all):
                 assert done.returncode == 0, done.stderr
                 all_tracked(kept)
                 printed.write_text(json.dumps([done.stdout, done.stderr]))
+        home.mkdir(exist_ok=True)
         subprocess.run(["cp", "-a", f"{kept}/.", str(home)], check=True)
         _moved(home, str(kept), str(home))
         out, err = (text.replace(str(kept), str(home)) for text in json.loads(printed.read_text()))
@@ -273,7 +274,6 @@ def fruit_run(finished, for_all, tmp_path):
         (made / "fruit.yaml").write_text(yaml.safe_dump({**FRUIT, "download": {"source": str(folder / "fruit.csv")}}))
         with contextlib.suppress(OSError):  # another process was first
             made.rename(folder)
-    (tmp_path / "home").mkdir()
     run = finished(tmp_path / "home", folder / "fruit.yaml")
     run.case = folder / "fruit.yaml"
     return run

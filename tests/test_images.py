@@ -59,7 +59,6 @@ def test_a_change_makes_other_images_of_what_can_see_it(tmp_path, path, changed)
 
 def test_a_comment_in_what_reports_look_like_reruns_no_step_without_one(tabpipe, finished, tmp_path):
     copy = copied(tmp_path / "project")
-    (tmp_path / "home").mkdir()
     first = finished(tmp_path / "home")
     commented(copy / "components" / "common" / "reports" / "style.py")
     again = tabpipe("iris", root=copy)

@@ -167,7 +167,7 @@ def _signals():
 
 
 @pytest.mark.run
-def test_a_run_scores_a_table_and_is_cached_until_the_champion_moves(tmp_path):
+def test_a_run_scores_a_table_and_is_cached_until_the_champion_moves(finished, tmp_path):
     env = {"TABPIPE_HOME": str(tmp_path / "home"), "PYTHONDONTWRITEBYTECODE": "1"}
 
     def run(*arguments):
@@ -181,7 +181,7 @@ def test_a_run_scores_a_table_and_is_cached_until_the_champion_moves(tmp_path):
 
     sizes = pd.DataFrame({"id": ["007", "008"], **dict.fromkeys(load("iris").columns, 1.5)}).drop(columns="species")
     sizes.to_csv(tmp_path / "in.csv", index=False)
-    run()
+    finished(tmp_path / "home")
     first, cached = score()
     assert cached == {"download": False, "predict": False} and first["model"] == "iris.model:v0"
     assert pd.read_parquet(first["predictions"])["id"].tolist() == ["007", "008"] and first["rejects"] is None
