@@ -175,6 +175,7 @@ DAYS = pd.Series(pd.date_range("2023-11-20", periods=300))
         pytest.param(DAYS.dt.strftime("%Y-%m"), "date", {}, id="year-month"),
         pytest.param(DAYS.dt.strftime("%m/%Y"), "date", {"format": "%m/%Y"}, id="month-year"),
         pytest.param([*DAYS.dt.strftime("%Y-%m-%d")[:299], "?"], "date", {"missing": ["?"]}, id="date-or-mark"),
+        pytest.param([f" {n % 60}" if n % 9 else " ?" for n in range(300)], "numerical", {"missing": ["?"]}, id="wide"),
         pytest.param([1.5, np.inf, 2] * 100, "numerical", {"missing": ["inf"]}, id="infinite"),
     ],
 )
@@ -238,6 +239,7 @@ def test_a_long_table_is_looked_at_whole_and_held_in_part(tmp_path, monkeypatch)
             "v": [n % 97 / 10 for n in late],
             "number": [str(n % 50) if n < 5900 else "5+" for n in late],
             "mark": [str(n % 50) if n < 5990 else "unknown" for n in late],
+            "infinite": [n % 50 / 4 if n < 5990 else np.inf for n in late],
             "day": [f"{n % 12 + 1:02}/{n % 12 + 1:02}/2024" if n < 5990 else "13/01/2024" for n in late],
             "y": ["a" if n % 13 % 2 else "b" if n < 5998 else "c" for n in late],
         }
@@ -251,7 +253,8 @@ def test_a_long_table_is_looked_at_whole_and_held_in_part(tmp_path, monkeypatch)
     assert config["columns"]["number"] == "categorical" and config["columns"]["mark"] == "numerical"
     assert config["download"]["columns"]["mark"]["missing"] == ["unknown"]
     assert config["download"]["columns"]["day"]["format"] == "%d/%m/%Y" and "too" not in as_yaml(found)
-    assert found.equal_rows == 3
+    assert config["download"]["columns"]["infinite"]["missing"] == ["inf"]
+    assert config["check_data"]["columns"]["infinite"]["range"] == [0, 24.5] and found.equal_rows == 3
 
 
 def test_the_command_writes_its_file_whole_or_not_at_all(tmp_path, capsys):

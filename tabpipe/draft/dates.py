@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from components.common.inference.arrow_values import parsed_dates
-from tabpipe.draft.markers import is_marker
+from tabpipe.draft.markers import is_marker, spellings
 from tabpipe.draft.names import WORDS
 
 _LOOKED_AT = 500
@@ -50,7 +50,7 @@ def dated(counts: Mapping[str, int], in_order: Sequence[str]) -> Dated | None:
         The format; None where the texts are no dates.
     """
     texts = [text for text in counts if not is_marker(text)]
-    marks = [text for text in counts if is_marker(text)]
+    marks = spellings(filter(is_marker, counts))
     step = max(1, len(texts) // _LOOKED_AT)
     some = [text.strip() for text in texts[::step][:_LOOKED_AT]]
     if not some or not all(6 <= len(text) <= 40 and re.search("[0-9]", text) for text in some):

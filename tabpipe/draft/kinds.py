@@ -10,7 +10,7 @@ import numpy as np
 from components.common.inference.arrow_values import of_kind
 from components.common.inference.values import FALSE, TRUE, text_of
 from tabpipe.draft import dates, names, numbers
-from tabpipe.draft.markers import sentinel, symbols_in
+from tabpipe.draft.markers import sentinel, spellings, symbols_in
 
 if TYPE_CHECKING:
     from tabpipe.draft.profile import Profile
@@ -74,8 +74,8 @@ def _of_numbers(column: Profile, is_target: bool) -> None:
     found = values.drop_null().to_numpy(zero_copy_only=False).astype("float64")
     infinite = np.isinf(found)
     if infinite.any():
-        texts = {str(text) for text in column.counts if "inf" in str(text).lower()}
-        column.way["missing"] = sorted({*column.way.get("missing", []), *texts})
+        texts = [str(text) for text in column.counts if "inf" in str(text).lower()]
+        column.way["missing"] = spellings([*column.way.get("missing", []), *texts])
         column.notes.append(f"{infinite.mean():.1%} of the numbers are infinite, which no model takes: read as missing")
         given[np.flatnonzero(given)[infinite]] = False
         found = found[~infinite]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -20,9 +20,14 @@ def is_marker(text: str) -> bool:
     return not bare or bare in SYMBOLS or bare.lower() in _WORDS
 
 
+def spellings(texts: Iterable[str]) -> list[str]:
+    """Return texts as `download.missing` takes them: without spaces around them, each once, none blank."""
+    return sorted({text.strip() for text in texts} - {""})
+
+
 def symbols_in(counts: Mapping[str, int]) -> list[str]:
     """Return the texts of a column, whatever its kind, that stand for a missing value."""
-    return sorted({text.strip() for text in counts if text.strip() in SYMBOLS})
+    return spellings(text for text in counts if text.strip() in SYMBOLS)
 
 
 def sentinel(numbers: np.ndarray) -> tuple[float, float] | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components.common.inference.values import converted
-from tabpipe.draft.markers import is_marker
+from tabpipe.draft.markers import is_marker, spellings
 from tabpipe.draft.names import WORDS
 
 _CURRENCIES = frozenset(WORDS["numbers"]["currencies"])
@@ -109,7 +109,7 @@ def _fitting(texts: list[str], counts: Mapping[str, int], way: dict[str, Any]) -
     few = rare and len(words) <= _MOST_WORDS and len(texts) - len(words) >= 10 * len(words)
     if words and not (few and not any(character.isdigit() for word in words for character in word)):
         return None
-    return Written(dict(way), [text for text in counts if is_marker(text)] + words)
+    return Written(dict(way), spellings([*filter(is_marker, counts), *words]))
 
 
 def _unit(texts: list[str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from components.common.inference.arrow_values import of_kind, scalars
 from tabpipe.draft.kinds import decide_words
-from tabpipe.draft.markers import is_marker
+from tabpipe.draft.markers import is_marker, spellings
 from tabpipe.draft.survey import hashes_of
 
 if TYPE_CHECKING:
@@ -50,13 +50,19 @@ class _Read:
         counted = absent if kept is None else absent & kept
         self.faulty += int((counted & wrong).sum())
         self.missing += int((counted & ~wrong).sum())
-        if found.faults:
-            bad = [str(value) for value in scalars(values.take(list(found.faults)))]
+        rows, numbers = list(found.faults), found.values
+        if self.kind == "numerical":
+            infinite = pc.is_inf(numbers).fill_null(False)
+            if pc.any(infinite).as_py():  # no model takes them: they are read as missing, or refused
+                rows += np.flatnonzero(infinite).tolist()
+                self.faulty += len(rows) - len(found.faults)
+                numbers = numbers.filter(pc.invert(infinite))
+            ends = pc.min_max(numbers)
+            self.low = min(self.low, float(ends["min"].as_py()) if ends["min"].is_valid else np.inf)
+            self.high = max(self.high, float(ends["max"].as_py()) if ends["max"].is_valid else -np.inf)
+        if rows:
+            bad = [str(value).strip() for value in scalars(values.take(rows))]
             self.faults.update(value for value in bad if value in self.faults or len(self.faults) < _MOST_FAULTS)
-        if self.kind == "numerical" and found.values.null_count < len(values):
-            ends = pc.min_max(found.values)
-            self.low = min(self.low, float(ends["min"].as_py()))
-            self.high = max(self.high, float(ends["max"].as_py()))
         return found.values
 
 
@@ -156,7 +162,7 @@ def _settle(column: Profile, read: _Read, other: _Read | None, is_target: bool) 
     if read.faults:
         marks = sorted(value for value in read.faults if is_marker(value))
         if len(marks) == len(read.faults):
-            column.way["missing"] = [*column.way.get("missing", []), *marks]
+            column.way["missing"] = spellings([*column.way.get("missing", []), *marks])
             column.notes.append(f"{', '.join(map(repr, marks))} in {_rows(read.faults)}: read as missing")
             read.missing += read.faulty
         else:
