@@ -391,6 +391,14 @@ def test_columns_with_nothing_to_learn_from_are_left_out(tmp_path, values, said)
     assert "c" not in config["columns"] and f"# c: left out, {said}" in as_yaml(found)
 
 
+@pytest.mark.parametrize("values", [["0", "1", " "], ["no", "yes", " "]], ids=["numbers", "texts"])
+def test_a_blank_is_no_class(tmp_path, values):
+    found, config = drafted(written({"x": X["x"], "y": values * 100}, tmp_path))
+    assert found.missing_targets == 100 and config["preprocess"] == {"drop_missing_target": True}
+    assert config["download"]["columns"]["y"] == {"missing": [""]}
+    assert config["check_data"]["columns"]["y"]["classes"] == values[:2]
+
+
 def test_values_in_rows_without_a_target_do_not_count(tmp_path):
     odd = np.arange(300) % 2 == 1
     frame = {"x": X["x"], "c": np.where(odd, 1.5 + X["x"], np.nan), "d": np.where(odd, np.nan, X["x"])}

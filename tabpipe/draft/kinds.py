@@ -126,7 +126,7 @@ def _compact_dates(column: Profile, found: np.ndarray) -> bool:
 
 def _of_texts(column: Profile, delimiter: str, is_target: bool) -> None:
     """Decide on a column of texts, which may be numbers or dates."""
-    if _plain_numbers(column):
+    if not is_target and _plain_numbers(column):
         _of_numbers(column, is_target)
         return
     counts = {str(text): count for text, count in column.counts.items()}
@@ -134,6 +134,8 @@ def _of_texts(column: Profile, delimiter: str, is_target: bool) -> None:
         column.decided("categorical", "true or false")
         return
     if found := numbers.written(counts, delimiter):
+        if is_target and any(not text.strip() for text in counts):
+            found.marks.append("")  # of numbers a blank is missing anyway, but they may turn out to be labels
         if found.marks:
             column.way["missing"] = found.marks
             column.notes.append(f"{_listed(found.marks)} among numbers: read as missing")

@@ -27,7 +27,8 @@ def spellings(texts: Iterable[str]) -> list[str]:
 
 def symbols_in(counts: Mapping[str, int]) -> list[str]:
     """Return the texts of a column, whatever its kind, that stand for a missing value."""
-    return spellings(text for text in counts if text.strip() in SYMBOLS)
+    blank = [""] * any(not text.strip() for text in counts)
+    return blank + spellings(text for text in counts if text.strip() in SYMBOLS)
 
 
 def sentinel(numbers: np.ndarray) -> tuple[float, float] | None:

@@ -130,7 +130,7 @@ def total_up(batches: Iterable[pa.Table], columns: Sequence[Profile], target: st
             read.add(raw[name], kept)
         equal.add(_comparable(values, reads[name].kind) for name, values in found.items())
         if classes is not None:
-            labels = of_kind(raw[target], "categorical", reads[target].way).values.drop_null()
+            labels = of_kind(raw[target].filter(kept), "categorical", reads[target].way).values.drop_null()
             for pair in pc.value_counts(labels).to_pylist():
                 classes[pair["values"]] += pair["counts"]
             classes = None if len(classes) > _MOST_CLASSES else classes
