@@ -348,6 +348,8 @@ def test_a_table_in_the_order_of_time_is_offered_a_split_by_time_with_what_that_
     text = as_yaml(found)
     assert "segregate" not in config and "#   by_time: day" in text
     assert "rows are in the order of day; AUC of a quick model: 0." in text
+    late = np.where(np.arange(600) < 500, np.nan, 1.5)
+    assert "AUC of a quick model" in as_yaml(drafted(written(table_with(day=days, late=late), tmp_path))[0])
     shuffled = table_with(day=np.random.default_rng(0).permutation(days))
     assert "by_time" not in as_yaml(drafted(written(shuffled, tmp_path, "shuffled.csv"))[0])
 

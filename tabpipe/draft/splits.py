@@ -122,6 +122,8 @@ def _score(table: np.ndarray, wanted: np.ndarray, held: np.ndarray, task: Task) 
 
     if len(np.unique(wanted[~held])) < 2 or len(np.unique(wanted[held])) < 2:
         return None
+    # scikit-learn fails on a column of which it sees no value.
+    table = table[:, np.isfinite(table[~held]).any(axis=0)]
     settings: dict[str, Any] = {"max_iter": 30, "max_leaf_nodes": 15, "early_stopping": False, "random_state": 0}
     with threadpool_limits(1):  # on a busy machine many threads wait for each other
         if task == "regression":
