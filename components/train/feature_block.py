@@ -65,7 +65,7 @@ def feature_block(
     return ColumnTransformer(
         [
             (
-                f"{key[1]}_{at}",
+                f"{key[1]}_{key[0]}_{at}",
                 _block(key[1], settings[key], transformers, sparse, to, seed),
                 names[0] if key[1] == "text" else names,
             )
@@ -151,6 +151,15 @@ def _repeated(fitted: Any, columns: list[str]) -> list[str]:
     if isinstance(imputer := steps.get("impute"), SimpleImputer) and imputer.indicator_ is not None:
         return [*columns, *(columns[at] for at in imputer.indicator_.features_)]
     return columns
+
+
+def ranges(block: ColumnTransformer, plans: int) -> list[tuple[int, int]]:
+    """Where the features of each plan begin and end in what a fitted block makes."""
+    found = []
+    for at in range(plans):
+        mine = [part for name, part in block.output_indices_.items() if name.split("_")[1:2] == [str(at)]]
+        found.append((min(part.start for part in mine), max(part.stop for part in mine)))
+    return found
 
 
 def native_features(block: ColumnTransformer) -> list[int]:

@@ -7,28 +7,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
 from components.common.base.errors import Refusal
 from components.common.config.base import accept
+from components.common.config.estimators import AUTO
 from components.common.config.train import TrainArgument
 from components.common.inference.plan import noted_of
-from components.common.inference.sklearn_predict import answers, classes_of
+from components.common.inference.sklearn_predict import answers, ask, classes_of
 from components.common.inference.values import converted
 from components.common.metrics.baseline import baseline_of, prefixed
 from components.common.metrics.scores import class_views, scored
 from components.common.metrics.targets import target_values
 from components.common.tables.parquet import read_table
+from components.train.choice import choose
 from components.train.conformal import calibrated
-from components.train.feature_block import feature_block, native_features, origins, target_type
+from components.train.feature_block import origins
 from components.train.features import plan
+from components.train.fit import Fitted, chosen_recipe, fit, named_recipe, settled
 from components.train.importance import importance
-from components.train.models import OTHER_ERRORS, make_estimator, wrapped
 from components.train.outcome import Trained
 from components.train.refusals import refuse_absent, refuse_constant, refuse_unusable
 from components.train.shipped import shipped
-from components.train.styles import resolved, style_of, takes_categories
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from components.train.compiling import Compiled
 
 _TRAINING, _VALIDATION = "training split", "validation split"
 
@@ -48,10 +53,8 @@ def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame)
     Raises:
         Refusal: The section or the table does not allow it.
     """
-    from sklearn.pipeline import Pipeline
-
     asked, transformers = plan(section), shipped()
-    estimator = wrapped(make_estimator(section), section, transformers)
+    recipe = None if section.model == AUTO else named_recipe(section, transformers)
     for split, name in ((table, _TRAINING), (validation, _VALIDATION)):
         refuse_absent(asked, split, name)
     truth = target_values(table, section.target, section.task, _TRAINING)
@@ -64,40 +67,45 @@ def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame)
         if name in section.fill
     }
     missing = table[list(asked.raw)].isna().any()
+    if section.refit:
+        missing |= validation[list(asked.raw)].isna().any()
     optional = frozenset(name for name, kind in asked.raw.items() if kind == "text" or missing[name] or name in fill)
     columns = transformers.Columns(asked.raw, list(asked.features), asked.derive, sorted(optional), fill, ways)
     typed, unseen = _typed(columns, table, _TRAINING), _typed(columns, validation, _VALIDATION)
     refuse_unusable(asked, typed)
-    sparse = bool(estimator.__sklearn_tags__().input_tags.sparse)
-    asked = resolved(asked, style_of(estimator), takes_categories(estimator), typed)
-    block = feature_block([asked], transformers, typed, sparse, target_type(section.task, truth), section.seed)
-    try:
-        made = block.fit_transform(typed, truth)
-        if native := native_features(block):
-            estimator.set_params(categorical_features=native)
-        estimator.fit(made, truth)
-    except Exception as error:
-        if not isinstance(error, ValueError | TypeError) and type(error).__name__ not in OTHER_ERRORS:
-            raise
-        raise Refusal(f"{section.model} cannot be fitted: {error}", where="train") from error
-    if estimator.get_params(deep=False).get("n_jobs") is not None:
-        estimator.n_jobs = 1
-    features, of = block.transform(unseen), origins(block)
-    found = answers(estimator, features)
+    choice = None
+    if recipe is None:
+        choice = choose(section, asked, typed, truth, transformers)
+        recipe = chosen_recipe(choice, section, transformers)
+    fitted = fit(recipe, section, asked, typed, truth, transformers)
+    features = fitted.block.transform(unseen)
+    found = answers(fitted.estimator, features)
+    served = fitted
+    if section.refit:
+        rows, values = pd.concat([typed, unseen], ignore_index=True), np.concatenate([truth, held_out])
+        served = fit(settled(recipe, fitted), section, asked, rows, values, transformers)
+    of, classes = origins(served.block), classes_of(fitted.estimator)
+    model = _pipeline(columns, served)
     return Trained(
-        pipeline=Pipeline([("columns", columns), ("features", block), ("model", estimator)]),
-        plan=asked,
+        pipeline=model,
+        scored=model if served is fitted else _pipeline(columns, fitted),
+        choice=choice,
+        plan=served.plan,
         optional=optional,
         complete=tuple(name for name in asked.raw if not missing[name] and name not in fill),
         truth=held_out,
         answers=found,
-        scores=scored(held_out, found, classes_of(estimator)),
+        scores=scored(held_out, found, classes),
         baseline=baseline_of(truth, section.task),
-        importance=importance(estimator, of, features, held_out, section.seed),
+        importance=importance(fitted.estimator, origins(fitted.block), features, held_out, section.seed),
         width={name: of.count(name) for name in asked.features},
         rows=(len(table), len(validation)),
-        intervals=calibrated(held_out, found, classes_of(estimator), section.intervals) if section.intervals else None,
+        intervals=calibrated(held_out, found, classes, section.intervals) if section.intervals else None,
     )
+
+
+def _pipeline(columns: Any, fitted: Fitted) -> Pipeline:
+    return Pipeline([("columns", columns), ("features", fitted.block), ("model", fitted.estimator)])
 
 
 def _typed(columns: Any, table: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -133,18 +141,20 @@ def train_file(
     argument = accept(TrainArgument, section, "section train").of_table(list(table.columns))
     trained = train(argument, table, validation)
 
-    from components.train.compiling import compile_model
     from components.train.saving import save_model
     from components.train.train_report import write_report
 
     metadata = {"framework": "scikit-learn", "model": argument.model, "task": argument.task, "target": argument.target}
+    if trained.choice:
+        metadata["chosen"] = trained.choice.words
+        print(f"train.model auto: {trained.choice.words}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         noted = noted_of(trained.pipeline, argument.task, argument.target)
         noted |= {"complete": trained.complete, "reading": argument.reading.model_dump(exclude_defaults=True)}
         noted["baseline"] = trained.baseline.noted()
         if trained.intervals is not None:
             noted["intervals"] = trained.intervals
-        compiled = compile_model(trained.pipeline, noted, validation, trained.answers, Path(folder))
+        compiled = _compiled(trained, noted, validation, Path(folder))
         metadata |= {"answers": compiled.path, **({"not_compiled": compiled.why} if compiled.why else {})}
         digest = save_model(
             trained.pipeline,
@@ -158,7 +168,22 @@ def train_file(
             intervals=trained.intervals is not None,
         )
     write_report(report_path, argument, trained, facts or {}, compiled)
-    classes = classes_of(trained.pipeline[-1])
+    classes = trained.classes
     views = None if classes is None else class_views(trained.truth, trained.answers, classes)
     metrics = trained.scores.values | prefixed(trained.baseline.scores(trained.truth))
     return {"metrics": metrics, "digest": digest, "metadata": metadata, "views": views}
+
+
+def _compiled(trained: Trained, noted: dict[str, Any], validation: pd.DataFrame, folder: Path) -> Compiled:
+    """Compiles the model that is served; what it was before the refit is proven first, on rows that it has not seen."""
+    from components.train.compiling import compile_model
+
+    if trained.scored is trained.pipeline:
+        return compile_model(trained.pipeline, noted, validation, trained.answers, folder)
+    (folder / "held_out").mkdir()
+    before = noted_of(trained.scored, noted["task"], noted["target"])
+    proven = compile_model(trained.scored, before, validation, trained.answers, folder / "held_out")
+    (folder / "served").mkdir()
+    return compile_model(
+        trained.pipeline, noted, validation, ask(trained.pipeline, validation), folder / "served", proven
+    )

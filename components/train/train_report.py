@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from components.common.base.numbers import written
 from components.common.config.patterns import some
-from components.common.inference.sklearn_predict import classes_of, unwrapped
+from components.common.inference.sklearn_predict import unwrapped
 from components.common.reports import charts, html
 from components.common.reports.model_quality import answer_sections, score_cards
+from components.train.choice_report import choice_section
 
 if TYPE_CHECKING:
     from components.common.config.train import TrainArgument
@@ -44,22 +45,22 @@ def write_report(
         compiled: What became of compiling it.
     """
     estimator = unwrapped(trained.pipeline[-1])
+    name = trained.choice.words if trained.choice else type(estimator).__name__
     rows, held_out = trained.rows
-    classes = classes_of(trained.pipeline[-1])
+    classes = trained.classes
     figures = {"Training rows": rows, "Validation rows": held_out, "Features": sum(trained.width.values())}
     html.write_page(
         path,
         html.page(
             f"Training: {section.target}",
-            f"{section.task} by {type(estimator).__name__}; scores are of the validation split",
+            f"{section.task} by {name}; {_learnt(trained)}",
             *score_cards(trained.scores, trained.baseline.scores(trained.truth), figures, classes),
             *answer_sections(trained.truth, trained.answers, classes),
+            *([choice_section(trained.choice)] if trained.choice else []),
             _importance(trained.importance),
             _features(trained),
             *([_serving(compiled, trained.intervals)] if compiled else []),
-            html.section(
-                "Hyperparameters", html.table(["name", "value", "set by"], _hyperparameters(section, estimator))
-            ),
+            *_hyperparameters(section, trained, estimator),
             facts=facts,
         ),
     )
@@ -80,6 +81,7 @@ def _importance(found: Importance) -> Any:
 
 def _features(trained: Trained) -> Any:
     plan = trained.plan
+    shares = trained.choice.members if trained.choice else []
     rows = [
         [name, kind, _words(plan.settings[name]), _made_of(plan.derive.get(name)), trained.width[name]]
         for name, kind in plan.features.items()
@@ -87,7 +89,8 @@ def _features(trained: Trained) -> Any:
     return html.section(
         "Features",
         html.table(["column", "kind", "settings", "made of", "features"], rows),
-        note=f"The model makes them itself of the raw columns {some(list(plan.raw))}.",
+        note=f"The model makes them itself of the raw columns {some(list(plan.raw))}."
+        + (" Settings are those of the first member; features are counted over all." if len(shares) > 1 else ""),
     )
 
 
@@ -118,9 +121,21 @@ def _words(settings: dict[str, Any]) -> str:
     return ", ".join(f"{key}: {value}" for key, value in settings.items())
 
 
-def _hyperparameters(section: TrainArgument, estimator: Any) -> list[list[str]]:
-    given = {**section.hyperparameters, "random_state": section.seed}
-    return [
-        [name, str(value), "config" if name in given else "default"]
-        for name, value in estimator.get_params(deep=False).items()
-    ]
+def _learnt(trained: Trained) -> str:
+    """What the scores are of, and what is served."""
+    scores = "scores are of the validation split"
+    if trained.scored is trained.pipeline:
+        return scores
+    return f"{scores}, before the model that is served learnt from its rows too"
+
+
+def _hyperparameters(section: TrainArgument, trained: Trained, estimator: Any) -> Iterator[Any]:
+    """A section for each estimator that has a share in the answers."""
+    members = getattr(trained.pipeline[-1], "members", None)
+    given = {} if trained.choice else {**section.hyperparameters, "random_state": section.seed}
+    for title, one in [(f" of {name}", one) for name, *_, one in members] if members else [("", estimator)]:
+        rows = [
+            [name, str(value), "config" if name in given else "auto" if trained.choice else "default"]
+            for name, value in one.get_params(deep=False).items()
+        ]
+        yield html.section(f"Hyperparameters{title}", html.table(["name", "value", "set by"], rows))

@@ -53,6 +53,8 @@ def _joined(both: dict[str, Any], own: dict[str, Any]) -> Estimator:
     return Estimator(**{**values, "hyperparameters": hyperparameters})
 
 
+AUTO = "auto"
+"""The name of no estimator: the step train chooses one."""
 NAMED = _read(Path(__file__).with_suffix(".toml"))
 """Model and task to its estimator."""
 
@@ -130,7 +132,15 @@ def refuse_unknown_early(model: str, task: str, names: Iterable[str], where: str
         Refusal: An unknown model name, or an unknown hyperparameter of a named model. Those of an import path are
             checked by the step train.
     """
-    if found := named(model, task):
+    if model == AUTO:
+        for name in names:
+            raise Refusal(
+                "auto chooses the hyperparameters with the model",
+                where=f"{where}.{name}",
+                rule="hyperparameters are those of a named model",
+                mend=f"name one, as {where}.model=hist_gradient_boosting, or leave {name} out",
+            )
+    elif found := named(model, task):
         refuse_unknown(model, names, found.hyperparameters, where, found.seed)
     elif not model.startswith("sklearn."):
         raise Refusal(
@@ -138,5 +148,5 @@ def refuse_unknown_early(model: str, task: str, names: Iterable[str], where: str
             where=f"{where}.model",
             value=model,
             rule="a known name, or the import path of a scikit-learn estimator",
-            mend=nearest(model, NAMED),
+            mend=nearest(model, [AUTO, *NAMED]),
         )

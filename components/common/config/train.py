@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from components.common.config.base import Kind, Section, Task
+from components.common.config.estimators import AUTO
 from components.common.config.patterns import expand
 from components.common.config.preprocess import Derive
 from components.common.config.reading import Reading
@@ -100,11 +101,14 @@ class Train(Section):
 
     model_config = ConfigDict(extra="allow")
 
-    model: str = "random_forest"
-    """random_forest, hist_gradient_boosting, linear (logistic or ridge), neural_network, lightgbm, xgboost, catboost,
-    or an estimator's import path (sklearn.neighbors.KNeighborsClassifier)."""
+    model: str = AUTO
+    """auto (chosen for the table: a blend of boosting, forest and linear model, or boosting alone), random_forest,
+    hist_gradient_boosting, linear (logistic or ridge), neural_network, lightgbm, xgboost, catboost, or an estimator's
+    import path (sklearn.neighbors.KNeighborsClassifier)."""
     seed: int = Field(default=42, ge=0)
     """Seed of the model."""
+    refit: bool = True
+    """Whether the model that is served learns from the validation rows too, once it is scored on them."""
     features: Features = Field(default_factory=Features)
     """Which columns become features, and how."""
     intervals: float | None = Field(default=None, ge=0.5, lt=1)

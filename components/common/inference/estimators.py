@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from components.common.inference.links import LINKS, MEAN
+from components.common.inference.links import LINKS, MEAN, within
 
 FOREST, VALUES, LINEAR = "trees.onnx", "leaves.npy", "linear.npz"
 """Files of a compiled estimator."""
@@ -109,11 +109,37 @@ class Linear:
     def __init__(self, folder: Path, plan: Mapping[str, Any]):
         with np.load(folder / LINEAR, allow_pickle=False) as held:
             self._coef, self._intercept = np.ascontiguousarray(held["coef"].T), held["intercept"]
-        self._finish = LINKS[plan["link"]]
+        self._finish = within(*plan["within"]) if plan["link"] == "logarithm" else LINKS[plan["link"]]
 
     def answer(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """See `Estimator.answer`."""
         return self._finish(features @ self._coef + self._intercept)
+
+
+class Blend:
+    """Several compiled estimators, each with features of its own, and the weighted mean of their answers.
+
+    Args:
+        folder: Has a folder for each.
+        plan: Its `members`: how each is opened, its `folder`, its features (`from`, `to`) and its `weight`.
+    """
+
+    takes_missing = True  # in the features of those that take them; the others' are filled
+
+    def __init__(self, folder: Path, plan: Mapping[str, Any]):
+        self._members = [
+            (slice(one["from"], one["to"]), one["weight"], load_compiled(folder / one["folder"], one))
+            for one in plan["members"]
+        ]
+        self.single = any(estimator.single for _, _, estimator in self._members)
+
+    def answer(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """See `Estimator.answer`."""
+        total: Any = 0.0
+        for part, weight, estimator in self._members:
+            numbers, probabilities = estimator.answer(np.ascontiguousarray(features[:, part]))
+            total = total + weight * (numbers if probabilities is None else probabilities)
+        return (total, None) if total.ndim == 1 else (total.argmax(axis=1), total)
 
 
 class Fitted:
@@ -154,6 +180,8 @@ def load_compiled(folder: Path, plan: Mapping[str, Any]) -> Estimator:
         folder: Its files.
         plan: The part `estimator` of the plan.
     """
+    if plan["kind"] == "blend":
+        return Blend(folder, plan)
     if plan["kind"] == "network":
         from components.common.inference.network import Network
 

@@ -27,6 +27,11 @@ def _exponential(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     return np.exp(raw[:, 0]), None
 
 
+def within(low: float, high: float) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]:
+    """From the logarithm of 1 + a number to the number, kept within the logarithms that training has seen."""
+    return lambda raw: (np.expm1(np.clip(raw[:, 0], low, high)), None)
+
+
 def _logistic(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """Of two classes; the class is that of the sign, as scikit-learn's linear models have it."""
     score = raw[:, 0]

@@ -36,7 +36,7 @@ def noted_blocks(block: ColumnTransformer) -> dict[str, Any]:
         part = block.output_indices_[name]
         if part.stop == part.start:
             continue
-        kind = name.rpartition("_")[0]
+        kind = name.partition("_")[0]
         names = [columns] if isinstance(columns, str) else list(columns)
         noted.append(
             {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ RELATIVE_DIFFERENCE = 1e-9
 """Most that a number may differ, as a share of its size (of 1 where it is smaller)."""
 SINGLE_DIFFERENCE = 2.5e-7
 """The same of a library that computes in float32: two steps of that."""
-_LINEAR = ("LogisticRegression", "Ridge", "LinearRegression", "Lasso", "ElasticNet")
+_LINEAR = ("LogisticRegression", "Ridge", "LinearRegression", "Lasso", "ElasticNet", "RidgeCV")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,12 @@ class Compiled:
 
 
 def compile_model(
-    pipeline: Any, noted: dict[str, Any], table: pd.DataFrame, expected: Answers, folder: Path
+    pipeline: Any,
+    noted: dict[str, Any],
+    table: pd.DataFrame,
+    expected: Answers,
+    folder: Path,
+    proven: Compiled | None = None,
 ) -> Compiled:
     """Compiles a fitted pipeline, and asks the compiled form for rows that scikit-learn has answered.
 
@@ -59,19 +64,25 @@ def compile_model(
         table: The validation split, raw columns.
         expected: scikit-learn's answers to it.
         folder: An empty folder for the files.
+        proven: What became of the same model before it learnt from these rows too: no more of it is compiled.
 
     Returns:
         What became of it. Its plan says what answers: the compiled estimator only if all classes were equal and no
         probability or number differed by more than is allowed.
     """
     why = ""
+    if proven is not None and proven.path == "scikit-learn":
+        return _written(folder, noted, proven.why, proven.path)
     try:
         noted |= noted_blocks(pipeline[1])
     except NotCompiled as reason:
         return _written(folder, noted, str(reason), "scikit-learn")
     estimator = None
     try:
-        estimator = _estimator(pipeline[-1], noted, folder)
+        if proven is not None and proven.path != "compiled":
+            raise NotCompiled(proven.why)
+        blocks = noted["blocks"]
+        estimator = _estimator(pipeline[-1], blocks, noted["width"], folder)
     except NotCompiled as reason:
         why = str(reason)
     attempts = [("compiled", estimator, "")] * (estimator is not None) + [("compiled features", None, why)]
@@ -85,9 +96,17 @@ def compile_model(
     return _written(folder, noted, why, "scikit-learn")
 
 
-def _estimator(estimator: Any, noted: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Writes the compiled estimator; returns how it is opened."""
-    if type(estimator).__name__ in _LINEAR:
+def _estimator(estimator: Any, blocks: Sequence[Mapping[str, Any]], width: int, folder: Path) -> dict[str, Any]:
+    """Writes the compiled estimator of the features that some blocks make; returns how it is opened."""
+    kind = type(estimator).__name__
+    if kind.startswith("Blended"):
+        return {"kind": "blend", "members": list(_members(estimator, blocks, folder))}
+    if kind == "LogTarget":
+        inside = _estimator(estimator.estimator_, blocks, width, folder)
+        if inside["kind"] != "linear":
+            raise NotCompiled("the logarithm of a target has a compiled form in linear models alone")
+        return {**inside, "link": "logarithm", "within": [estimator.low_, estimator.high_]}
+    if kind in _LINEAR:
         coef = np.atleast_2d(estimator.coef_)
         intercept = np.broadcast_to(np.atleast_1d(estimator.intercept_), (len(coef),))
         np.savez(folder / LINEAR, coef=coef, intercept=intercept)
@@ -102,10 +121,20 @@ def _estimator(estimator: Any, noted: Mapping[str, Any], folder: Path) -> dict[s
     read = OF_LIBRARY.get(type(estimator).__module__.partition(".")[0], ensemble_of)
     ensemble = read(estimator)
     leaves, offsets = leaves_of(ensemble)
-    missing = any(_leaves_missing(block) for block in noted["blocks"])
-    (folder / FOREST).write_bytes(graph(ensemble, noted["width"], missing))
+    missing = any(_leaves_missing(block) for block in blocks)
+    (folder / FOREST).write_bytes(graph(ensemble, width, missing))
     np.save(folder / VALUES, leaves)
     return {**ensemble.note, "offsets": offsets, "missing": missing}
+
+
+def _members(blended: Any, blocks: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[dict[str, Any]]:
+    for at, (member, weight, fitted) in enumerate(zip(blended.members, blended.weights, blended.fitted_, strict=True)):
+        _, first, end, _ = member
+        own = folder / str(at)
+        own.mkdir(exist_ok=True)
+        mine = [block for block in blocks if first <= block["at"] < end]
+        opened = _estimator(fitted, mine, end - first, own)
+        yield {**opened, "folder": own.name, "from": first, "to": end, "weight": weight}
 
 
 def _leaves_missing(block: Mapping[str, Any]) -> bool:
@@ -178,9 +207,10 @@ def _written(
     folder: Path, noted: dict[str, Any], why: str, path: str, rows: int = 0, difference: float = 0.0
 ) -> Compiled:
     kept = noted.get("estimator") is not None
-    for name in (FOREST, VALUES, LINEAR, NETWORK):
-        if not kept:
-            (folder / name).unlink(missing_ok=True)
+    if not kept:
+        for name in (FOREST, VALUES, LINEAR, NETWORK):
+            for file in folder.rglob(name):
+                file.unlink()
     noted["why"] = why
     (folder / FILE).write_text(json.dumps(noted, ensure_ascii=False), encoding="utf-8")
     return Compiled(folder, path, why, rows, difference)

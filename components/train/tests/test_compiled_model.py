@@ -52,6 +52,7 @@ CASES = {
         "hidden_layer_sizes": [8, 5],
         "activation": "tanh",
     },
+    "what auto chooses": {"model": "auto"},
 }
 PATHS = {
     "neighbours": ({"model": "sklearn.neighbors.KNeighbors{}"}, "compiled features"),
@@ -118,7 +119,7 @@ def test_a_compiled_model_answers_as_scikit_learn_does(trained, task, changes):
     table = trees(rows=400, seed=7)
     expected = ask(pipeline, table)
     # Leaves are added up in scikit-learn's order; exponentials and products of matrices may differ in the last bit.
-    exactly = not any(name in str(changes) for name in ("linear", "boosting", "network", "lightgbm", "xgboost"))
+    exactly = not any(name in str(changes) for name in ("linear", "boosting", "network", "lightgbm", "xgboost", "auto"))
     most = 3e-7 if library == "xgboost" else 1e-12  # it computes probabilities in float32
     _assert_equal(predictor.answer(_columns(predictor, table), len(table)), expected, exactly, most)
     cells = _cells(predictor, table)

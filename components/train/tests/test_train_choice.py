@@ -1,0 +1,119 @@
+"""What `train.model: auto` chooses, and what is served after it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.common.base.errors import Refusal
+from components.common.inference import load_predictor
+from components.common.inference.sklearn_predict import ask
+from components.train import choice as choosing
+from components.train.choice_report import choice_section
+from components.train.tests.trees import trees
+from components.train.train import train, train_file
+
+
+@pytest.fixture(name="quick", autouse=True)
+def few_iterations(monkeypatch):
+    """A tenth of the iterations and of the trees."""
+    boosting, forest = choosing.candidates.__globals__["_boosting"], choosing.candidates.__globals__["_forest"]
+
+    def short(task, seed, *, max_iter, **settings):
+        return boosting(task, seed, max_iter=max(max_iter // 10, 20), **settings)
+
+    def small(*asked):
+        found = forest(*asked)
+        found.estimator.set_params(n_estimators=20)
+        return found
+
+    monkeypatch.setattr("components.train.candidates._boosting", short)
+    monkeypatch.setattr("components.train.candidates._forest", small)
+
+
+def skewed(rows, seed):
+    table = trees(rows, seed)
+    return table.assign(age=np.exp(table["age"].fillna(table["age"].mean()) / 200))
+
+
+def test_a_blend_is_chosen_by_its_error_on_rows_that_its_members_have_not_seen(make_section, table, held_out):
+    found = train(make_section(model="auto"), table, held_out)
+    names = [one.candidate.name for one in found.choice.tried]
+    assert names == ["boosting", "forest", *["linear"] * 4]
+    assert sum(one.weight for one in found.choice.tried) == pytest.approx(1)
+    assert found.choice.words.startswith("a blend of ") and "iterations" in found.choice.tried[0].candidate.settings
+    alone = min(one.error for one in found.choice.tried)
+    assert found.scores.values["log_loss"] < 1.1 * alone
+    page = str(choice_section(found.choice))
+    assert "logistic regression, C 0.3" in page and "log loss" in page
+
+
+def test_the_logarithm_of_a_skewed_target_is_tried_and_compiled(make_section, tmp_path):
+    skewed(300, 0).to_parquet(tmp_path / "train")
+    skewed(120, 1).to_parquet(tmp_path / "validation")
+    section = make_section("regression", model="auto")
+    names = [str(tmp_path / name) for name in ("train", "validation", "model", "report.html")]
+    done = train_file(section.model_dump(), *names)
+    assert done["metadata"]["model"] == "auto" and "linear" in done["metadata"]["chosen"]
+    predictor = load_predictor(tmp_path / "model")
+    assert predictor.path == "compiled"
+    links = (
+        [one["link"] for one in predictor._estimator_plan["members"]] if hasattr(predictor, "_estimator_plan") else []
+    )
+    assert not links or "logarithm" in links
+    assert (
+        "of the target&#x27;s logarithm" in (tmp_path / "report.html").read_text()
+        or "logarithm" in (tmp_path / "report.html").read_text()
+    )
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_a_large_table_is_given_to_boosting_at_once(make_section, table, held_out, task, monkeypatch):
+    monkeypatch.setattr(choosing, "MOST_ROWS", 200)
+    found = train(make_section(task, model="auto"), table, held_out)
+    assert found.choice.words == "boosting" and found.choice.tried[0].error is None
+    assert found.pipeline[-1].max_iter == found.scored[-1].n_iter_ and not found.pipeline[-1].early_stopping
+
+
+@pytest.mark.parametrize("model", ["auto", "linear"])
+def test_what_is_served_has_learnt_from_both_splits_and_the_scores_are_from_before(
+    make_section, table, held_out, model
+):
+    kept = train(make_section("regression", model=model, refit=False), table, held_out)
+    assert kept.scored is kept.pipeline
+    found = train(make_section("regression", model=model), table, held_out)
+    assert found.scores == kept.scores
+    np.testing.assert_array_equal(found.answers.predicted, ask(found.scored, held_out).predicted)
+    whole = pd.concat([table, held_out])
+    alone = train(make_section("regression", model=model, refit=False), whole, held_out) if model == "linear" else None
+    if alone:
+        np.testing.assert_array_equal(ask(found.pipeline, whole).predicted, ask(alone.pipeline, whole).predicted)
+    assert not np.array_equal(ask(found.pipeline, held_out).predicted, found.answers.predicted)
+
+
+def test_a_class_that_only_the_validation_split_has_is_learnt_by_what_is_served(make_section, table, held_out):
+    found = train(make_section(model="auto"), table[table["kind"] != "yew"], held_out)
+    assert found.classes == ["ash", "oak"] and list(found.pipeline[-1].classes_) == ["ash", "oak", "yew"]
+    assert any("yew" in note for note in found.scores.notes)
+
+
+def test_a_class_of_very_few_rows_can_be_learnt(make_section, table, held_out):
+    rare = table["kind"].where(table.index > 1, "elm")
+    found = train(make_section(model="auto"), table.assign(kind=rare), held_out)
+    assert "elm" in found.classes
+
+
+def test_threads_do_not_change_what_is_chosen(make_section, table, held_out):
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        one = train(make_section(model="auto"), table, held_out)
+    two = train(make_section(model="auto"), table, held_out)
+    assert [tried.error for tried in one.choice.tried] == [tried.error for tried in two.choice.tried]
+    np.testing.assert_array_equal(ask(one.pipeline, held_out).probabilities, ask(two.pipeline, held_out).probabilities)
+
+
+def test_hyperparameters_beside_auto_are_refused(make_section):
+    from components.common.config.estimators import refuse_unknown_early
+
+    with pytest.raises(Refusal, match=r"train.max_depth.*auto chooses.*train.model=hist_gradient_boosting"):
+        refuse_unknown_early("auto", "classification", ["max_depth"])
