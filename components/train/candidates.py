@@ -11,7 +11,7 @@ import numpy as np
 from components.train.styles import Style
 
 if TYPE_CHECKING:
-    from components.common.config import Task
+    from components.common.config.base import Task
 
 _SMALL = 3000
 """Training rows up to which trees are kept small."""

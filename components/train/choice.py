@@ -21,7 +21,8 @@ from components.train.styles import resolved, takes_categories
 if TYPE_CHECKING:
     import pandas as pd
 
-    from components.common.config import Task, TrainArgument
+    from components.common.config.base import Task
+    from components.common.config.train import TrainArgument
 
 MOST_ROWS, MOST_CELLS = 20_000, 2_000_000
 """Training rows, and rows times features (times classes, if more than two), up to which candidates are compared."""

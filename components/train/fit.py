@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.compose import ColumnTransformer
 
-    from components.common.config import TrainArgument
+    from components.common.config.train import TrainArgument
 
 
 @dataclass(frozen=True)
