@@ -11,7 +11,7 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from components.common.base.errors import Refusal
-from components.train.choice import Choice, blended
+from components.train.choice import MOST_ROWS, Choice, blended
 from components.train.feature_block import feature_block, native_features, target_type
 from components.train.features import Plan
 from components.train.models import OTHER_ERRORS, make_estimator, wrapped
@@ -85,7 +85,9 @@ def fit(
     to = target_type(section.task, truth)
     block = feature_block(plans, transformers, typed, recipe.sparse, to, section.seed)
     try:
-        with threadpool_limits(1, "blas"):  # sums of several threads differ in the last digit by their number
+        # Sums of several threads differ in the last digit by their number. And of a table that is not large threads
+        # wait for each other more than they work: on a busy machine that took ten times as long.
+        with threadpool_limits(1, None if len(typed) <= MOST_ROWS else "blas"):
             made = block.fit_transform(typed, truth)
             estimator = recipe.make(block).fit(made, truth)
     except Exception as error:
@@ -99,7 +101,7 @@ def fit(
 
 def settled(recipe: Recipe, fitted: Fitted) -> Recipe:
     """The recipe with the number of iterations at which a fitted boosting has stopped by itself."""
-    if not takes_categories(fitted.estimator):
+    if not type(fitted.estimator).__name__.startswith("HistGradientBoosting"):
         return recipe
     iterations = {"max_iter": fitted.estimator.n_iter_, "early_stopping": False}
     return Recipe(recipe.styles, recipe.sparse, lambda block: recipe.make(block).set_params(**iterations))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from components.common.base.errors import Refusal
 from components.common.config.base import accept
@@ -75,7 +76,8 @@ def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame)
     refuse_unusable(asked, typed)
     choice = None
     if recipe is None:
-        choice = choose(section, asked, typed, truth, transformers)
+        with threadpool_limits(1):  # see `fit`
+            choice = choose(section, asked, typed, truth, transformers)
         recipe = chosen_recipe(choice, section, transformers)
     fitted = fit(recipe, section, asked, typed, truth, transformers)
     features = fitted.block.transform(unseen)

@@ -40,9 +40,7 @@ def as_yaml(found: Draft) -> str:
         *_check_data(found, wide),
         *_section("segregate", found.segregate, found.notes.get("segregate", ()), found.offers),
         "train:",
-        "  model: random_forest",
-        "  n_estimators: 100",
-        "  max_depth: 15",
+        "  model: auto  # chosen by cross-validation; or random_forest, hist_gradient_boosting, linear, …",
     ]
     return "\n".join(lines) + "\n"
 

@@ -97,17 +97,6 @@ def test_a_class_of_very_few_rows_can_be_learnt(make_section, table, held_out):
     assert "elm" in found.classes
 
 
-def test_threads_do_not_change_what_is_chosen(make_section, table, held_out):
-    from threadpoolctl import threadpool_limits
-
-    section = make_section("regression", model="auto")
-    with threadpool_limits(1):
-        one = train(section, table, held_out)
-    two = train(section, table, held_out)
-    assert [tried.error for tried in one.choice.tried] == [tried.error for tried in two.choice.tried]
-    np.testing.assert_array_equal(ask(one.pipeline, held_out).predicted, ask(two.pipeline, held_out).predicted)
-
-
 def test_hyperparameters_beside_auto_are_refused(make_section):
     from components.common.config.estimators import refuse_unknown_early
 
