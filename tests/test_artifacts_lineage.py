@@ -163,6 +163,7 @@ print(done)
 """
 
 
+@pytest.mark.run
 def test_gc_beside_writers_takes_nothing_that_is_in_use(real_url, tmp_path, monkeypatch):
     monkeypatch.setattr(garbage_collection, "SPARED_SECONDS", 1.0)
     for number in range(60):

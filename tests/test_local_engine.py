@@ -157,6 +157,7 @@ print(json.dumps([pools, len(os.listdir("/proc/self/task"))]))
 """
 
 
+@pytest.mark.run
 @forks
 @pytest.mark.parametrize("asked", ["", "1"], ids=["by itself", "asked for one"])
 def test_the_warm_process_has_one_thread_and_steps_have_those_of_a_new_python(tmp_path, monkeypatch, asked):

@@ -7,6 +7,8 @@ import pytest
 
 from tabpipe.tracking import mlflow_store
 
+pytestmark = pytest.mark.run
+
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):

@@ -87,6 +87,7 @@ def test_a_run_whose_process_is_gone_without_a_word_is_written_as_killed(ended_r
     }
 
 
+@pytest.mark.run
 @forks
 def test_a_run_that_has_waited_long_enough_leaves_the_rest_to_another_process(
     fruit_case, tmp_path, monkeypatch, capsys

@@ -84,6 +84,7 @@ def answered(folder, request):
     return model.predict(dataframe_from_parsed_json(rows, orient, model.metadata.get_input_schema()))
 
 
+@pytest.mark.run
 def test_it_loads_and_answers_where_the_project_is_not(folder, trained, held_out, tmp_path):
     rows = held_out.head(8)[list(trained.plan.raw)].assign(seen=lambda t: t["seen"].dt.strftime("%Y-%m-%d"))
     rows.to_json(tmp_path / "rows.json", orient="records")
@@ -94,6 +95,7 @@ def test_it_loads_and_answers_where_the_project_is_not(folder, trained, held_out
     assert json.loads(done.stdout) == trained.answers.predicted[:8].tolist()
 
 
+@pytest.mark.run
 @pytest.mark.parametrize("before", [0, 1], ids=["new", "that has loaded a model before"])
 def test_the_bytes_are_the_same_in_another_process(folder, tmp_path, before):
     command = [sys.executable, "-c", AGAIN, str(tmp_path / "again"), str(ROOT), *[str(folder)] * before]
