@@ -28,7 +28,7 @@ export OMP_WAIT_POLICY = PASSIVE
 export UV_PROJECT_ENVIRONMENT = $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup estimator run images compile cluster cluster-down install submit schedule schedules serve deploy undeploy ui test test-fast test-docker test-cluster lint bench bench-serving bench-scale lock schema pictures clean
+.PHONY: help setup estimator run images compile cluster cluster-down install submit schedule schedules serve deploy undeploy ui test test-fast test-docker test-cluster lint bench bench-serving bench-tables bench-scale lock schema pictures clean
 
 help:  ## Lists these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ bench: $(TEST)  ## Measures a run beside a plain script: speed, memory, unchange
 
 bench-serving: $(TEST)  ## Measures the server beside `mlflow models serve` of the same model
 	@$(BIN)/python -m bench.serving.main $(ARGS)
+
+bench-tables: $(RUN)  ## Measures init and run on 42 real tables beside a plain script: make bench-tables ARGS="ames flights"
+	@$(BIN)/python -m bench.tables $(ARGS)
 
 bench-scale: $(TEST)  ## Measures the first steps on the music table a hundred times over: memory and time
 	@$(BIN)/python -m bench.scale $(ARGS)
