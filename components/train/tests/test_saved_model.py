@@ -30,7 +30,7 @@ from components.train.tests.trees import section, trees
 from components.train.train import train
 for folder in sys.argv[3:]:
     mlflow.sklearn.load_model(folder)
-print(saved(train(section(), trees(), trees(120, 1)), trees(), sys.argv[1]))
+print(saved(train(section().model_copy(update={"refit": False}), trees(), trees(120, 1)), trees(), sys.argv[1]))
 """
 ALONE = """
 import json, sys
@@ -62,7 +62,7 @@ def saved(trained, table, folder, task="classification"):
 
 @pytest.fixture(scope="module")
 def trained(table, held_out):
-    return train(section(), table, held_out)
+    return train(section().model_copy(update={"refit": False}), table, held_out)  # whose answers are those of the saved
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,7 @@ def test_a_regressor_answers_numbers(table, held_out, make_section, tmp_path):
     import mlflow.pyfunc
     from mlflow.models import Model
 
-    trained = train(make_section("regression"), table, held_out)
+    trained = train(make_section("regression").model_copy(update={"refit": False}), table, held_out)
     saved(trained, table, tmp_path / "model", "regression")
     model = mlflow.pyfunc.load_model(str(tmp_path / "model"))
     rows = held_out[list(trained.plan.raw)].astype({"height": float})
