@@ -92,7 +92,7 @@ def test_it_loads_and_answers_where_the_project_is_not(folder, trained, held_out
     command = [sys.executable, "-c", ALONE, str(folder), str(tmp_path / "rows.json")]
     done = subprocess.run(command, cwd=tmp_path, env={**environment, "PYTHONPATH": ""}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == trained.answers.predicted[:8].tolist()
+    assert json.loads(done.stdout) == ask(trained.pipeline, held_out).predicted[:8].tolist()
 
 
 @pytest.mark.run
@@ -115,7 +115,7 @@ def test_the_loaded_model_answers_as_the_trained_one(folder, trained, held_out):
     import mlflow.sklearn
 
     found = ask(mlflow.sklearn.load_model(str(folder)), held_out)
-    np.testing.assert_array_equal(found.probabilities, trained.answers.probabilities)
+    np.testing.assert_array_equal(found.probabilities, ask(trained.pipeline, held_out).probabilities)
 
 
 def test_it_has_a_signature_an_example_and_exact_requirements(folder, trained, table):
@@ -188,7 +188,7 @@ def test_a_regressor_answers_numbers(table, held_out, make_section, tmp_path):
     model = mlflow.pyfunc.load_model(str(tmp_path / "model"))
     rows = held_out[list(trained.plan.raw)].astype({"height": float})
     found = model.predict(rows.assign(seen=rows["seen"].dt.strftime("%Y-%m-%d")))
-    np.testing.assert_array_equal(np.asarray(found), trained.answers.predicted)
+    np.testing.assert_array_equal(np.asarray(found), ask(trained.pipeline, held_out).predicted)
     assert [column.type.name for column in Model.load(str(tmp_path / "model")).signature.outputs] == ["double"]
 
 
