@@ -164,6 +164,7 @@ class UseCase(Section):
             "fill": {column: value for column, value in self.preprocess.fill.items() if column != self.target},
             "notation": self.download.model_dump(include=set(Notation.model_fields)),
             "reading": reading,
+            "group": self.segregate.group,
             "reference_reading": reading if self.check_data.drift.reference else {},
             "slices": self.evaluate.slices,
             "min_slice_rows": self.evaluate.min_slice_rows,

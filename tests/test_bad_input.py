@@ -68,7 +68,7 @@ def one_of(label):
         pytest.param(lambda t: t.assign(weight=np.nan), "check_data", ["'weight'", "missing"], id="column-all-missing"),
         pytest.param(with_value("label", None), "check_data", ["'label'", "missing"], id="missing-target"),
         pytest.param(lambda t: t.assign(label="plum"), "check_data", ["'label'", "plum"], id="constant-target"),
-        pytest.param(one_of("melon"), "check_data", ["'label'", "melon"], id="class-with-one-row"),
+        pytest.param(one_of("melon"), "segregate", ["'label'", "melon"], id="class-with-one-row"),
         pytest.param(with_value("id", 3), "check_data", ["'id'", "3"], id="not-unique"),
         pytest.param(lambda t: t.head(10), "check_data", ["rows", "20"], id="too-few-rows"),
         pytest.param(lambda t: pd.concat([t.head(1)] * 50), "check_data", ["rows"], id="nothing-but-duplicates"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from components.common.inference.sklearn_predict import answers
 from components.common.metrics.scores import coded, log_loss
@@ -67,7 +67,12 @@ class Choice:
 
 
 def choose(
-    section: TrainArgument, plan: Plan, typed: pd.DataFrame, truth: np.ndarray, transformers: ModuleType
+    section: TrainArgument,
+    plan: Plan,
+    typed: pd.DataFrame,
+    truth: np.ndarray,
+    transformers: ModuleType,
+    groups: np.ndarray | None = None,
 ) -> Choice:
     """Chooses a model for a training split.
 
@@ -77,17 +82,20 @@ def choose(
         typed: The table that `Columns` made of the training split.
         truth: (rows,) labels or values.
         transformers: What `shipped` returns.
+        groups: (rows,) codes of the groups that the splits keep together, which folds keep together too: rows of a
+            group are alike, and a model that knows them by heart would look good.
     """
     task, rows = section.task, len(truth)
     outputs = len(set(truth)) if task == "classification" else 1
     cells = rows * _width(plan, typed) * (outputs if outputs > 2 else 1)
-    if rows > MOST_ROWS or cells > MOST_CELLS or rows < 2 * _folds(rows):
+    apart = rows if groups is None else len(np.unique(groups))
+    if rows > MOST_ROWS or cells > MOST_CELLS or apart < 2 * _folds(rows):
         alone = boosting_alone(task, truth, section.seed)
         why = f"{rows:,} training rows of {len(plan.features):,} columns: boosting without a comparison, which is made"
         return Choice([Tried(alone, None, 1.0)], "", f"{why} up to {MOST_ROWS:,} rows and {MOST_CELLS:,} cells.")
     families = candidates(task, truth, transformers, section.seed)
     everyone = [one for family in families.values() for one in family]
-    made = _out_of_fold(section, plan, everyone, typed, truth, transformers)
+    made = _out_of_fold(section, plan, everyone, typed, truth, transformers, groups)
     errors = [_error(task, truth, found) for _, found in made]
     # The best of each family; those of a family stand beside each other.
     best: list[int] = []
@@ -124,6 +132,7 @@ def _out_of_fold(
     typed: pd.DataFrame,
     truth: np.ndarray,
     transformers: ModuleType,
+    groups: np.ndarray | None,
 ) -> list[tuple[Candidate, np.ndarray]]:
     """Each candidate, its number of iterations fixed, and its answers to rows that it has not learnt from.
 
@@ -133,7 +142,7 @@ def _out_of_fold(
     classes = np.unique(truth) if section.task == "classification" else None
     stages: list[list[np.ndarray]] = [[] for _ in everyone]
     order = []
-    for fit, asked in _splits(section, truth):
+    for fit, asked in _splits(section, truth, groups):
         order.append(asked)
         table, rest = typed.iloc[fit], typed.iloc[asked]
         features: dict[str, tuple[Any, Any, list[int]]] = {}
@@ -170,11 +179,17 @@ def _out_of_fold(
     return found
 
 
-def _splits(section: TrainArgument, truth: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    folds = _folds(len(truth))
+def _splits(
+    section: TrainArgument, truth: np.ndarray, groups: np.ndarray | None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    folds, seeded = _folds(len(truth)), {"shuffle": True, "random_state": section.seed}
     if section.task == "classification" and np.unique(truth, return_counts=True)[1].min() >= folds:
-        return StratifiedKFold(folds, shuffle=True, random_state=section.seed).split(truth, truth)
-    return KFold(folds, shuffle=True, random_state=section.seed).split(truth)
+        if groups is not None:
+            return StratifiedGroupKFold(folds, **seeded).split(truth, truth, groups)
+        return StratifiedKFold(folds, **seeded).split(truth, truth)
+    if groups is not None:
+        return GroupKFold(folds, **seeded).split(truth, groups=groups)
+    return KFold(folds, **seeded).split(truth)
 
 
 def _asked(one: Candidate, estimator: Any, features: np.ndarray) -> Iterator[np.ndarray]:

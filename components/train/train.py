@@ -77,7 +77,8 @@ def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame)
     choice = None
     if recipe is None:
         with threadpool_limits(1):  # see `fit`
-            choice = choose(section, asked, typed, truth, transformers)
+            groups = None if section.group is None else pd.factorize(table[section.group], use_na_sentinel=False)[0]
+            choice = choose(section, asked, typed, truth, transformers, groups)
         recipe = chosen_recipe(choice, section, transformers)
     fitted = fit(recipe, section, asked, typed, truth, transformers)
     features = fitted.block.transform(unseen)

@@ -135,6 +135,8 @@ class TrainArgument(Train):
     """Constants for missing values, which the model puts in itself, likewise."""
     reading: Reading = Field(default_factory=Reading)
     """How the table's file was read; it stays with the model, which reads later files and requests likewise."""
+    group: str | None = None
+    """The column whose equal values the splits keep together; the cross-validation of auto does so too."""
 
     def of_table(self, names: Collection[str]) -> TrainArgument:
         """Return the section with the columns of a table in the place of patterns.

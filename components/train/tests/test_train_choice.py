@@ -102,3 +102,17 @@ def test_hyperparameters_beside_auto_are_refused(make_section):
 
     with pytest.raises(Refusal, match=r"(?s)train.max_depth: auto chooses.*train.model=hist_gradient_boosting"):
         refuse_unknown_early("auto", "classification", ["max_depth"])
+
+
+def test_rows_of_a_group_stay_in_one_fold_where_the_splits_keep_them_together(make_section):
+    table, held_out = trees(200, 0), trees(80, 1)
+    # The plot's height tells the plot, and with it the kind, of plots that are known; of others it says nothing.
+    for split, first, seed in ((table, 0, 0), (held_out, 40, 1)):
+        plots = np.arange(len(split)) // 5
+        split["plot"], split["height"] = (first + plots).astype(str), first + plots
+        split["kind"] = np.random.default_rng(seed).choice(["oak", "ash"], plots.max() + 1)[plots]
+    asked = make_section(model="auto", features={"use": ["height"]})
+    apart, mixed = (
+        train(asked.model_copy(update={"group": group}), table, held_out).choice.tried for group in ("plot", None)
+    )
+    assert mixed[0].error < 0.5 < 0.6 < apart[0].error
