@@ -16,7 +16,7 @@ from components.common.metrics.scores import coded, log_loss
 from components.train.candidates import Candidate, boosting_alone, candidates
 from components.train.feature_block import feature_block, native_features, ranges, target_type
 from components.train.features import Plan
-from components.train.styles import resolved, takes_categories
+from components.train.styles import known, resolved, takes_categories
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,7 +148,7 @@ def _out_of_fold(
         features: dict[str, tuple[Any, Any, list[int]]] = {}
         for at, one in enumerate(everyone):
             if one.style not in features:
-                own = resolved(plan, one.style, takes_categories(one.estimator), table)
+                own = resolved(known(plan, table), one.style, takes_categories(one.estimator), table)
                 to = target_type(section.task, truth)
                 block = feature_block([own], transformers, table, False, to, section.seed)
                 features[one.style] = (

@@ -16,6 +16,8 @@ MOST_NATIVE = 255
 """Most categories of a column that scikit-learn's histograms hold."""
 _MOST_ONEHOT: dict[Style, int] = {"boosting": 0, "trees": 10, "linear": 100}
 """Columns with more categories are target encoded: a feature for each would drown the others, or memory."""
+_FEWEST = 5
+"""Values that a column has at least, so that boosting is given its missing ones as they are; and one row in 1,000."""
 
 
 def style_of(estimator: Any) -> Style:
@@ -52,9 +54,9 @@ def resolved(plan: Plan, style: Style, native: bool, columns: pd.DataFrame) -> P
     for name, kind in plan.features.items():
         given = plan.settings[name]
         if kind == "numerical":
-            settings[name] = _numerical(given, style)
+            settings[name] = _numerical(given, style, columns[name])
         elif kind == "date":
-            settings[name] = _filled(given, style)
+            settings[name] = _filled(given, style, columns[name])
         elif kind == "categorical":
             settings[name] = _categorical(name, given, style, native, columns[name])
         else:
@@ -62,13 +64,32 @@ def resolved(plan: Plan, style: Style, native: bool, columns: pd.DataFrame) -> P
     return replace(plan, settings=settings)
 
 
-def _numerical(given: dict[str, Any], style: Style) -> dict[str, Any]:
+def known(plan: Plan, columns: pd.DataFrame) -> Plan:
+    """Leaves out the columns that have no value in some of the training rows, of which nothing can be learnt there.
+
+    Args:
+        plan: What a section asks for.
+        columns: What `Columns` made of those rows.
+    """
+    kept = {name: kind for name, kind in plan.features.items() if _has_value(columns[name], kind)}
+    return replace(plan, features=kept or plan.features)
+
+
+def _has_value(values: pd.Series, kind: str) -> bool:
+    return bool(values.str.contains(r"\w\w").any() if kind == "text" else values.notna().any())
+
+
+def _numerical(given: dict[str, Any], style: Style, values: pd.Series) -> dict[str, Any]:
     # A linear model cannot learn from the median alone that a value was missing; trees split it off.
-    return _filled(given, style) | {"indicator": given["impute"] == "auto" and style == "linear"}
+    return _filled(given, style, values) | {"indicator": given["impute"] == "auto" and style == "linear"}
 
 
-def _filled(given: dict[str, Any], style: Style) -> dict[str, Any]:
-    impute = ("none" if style == "boosting" else "median") if given["impute"] == "auto" else given["impute"]
+def _filled(given: dict[str, Any], style: Style, values: pd.Series) -> dict[str, Any]:
+    impute = given["impute"]
+    if impute == "auto":
+        # scikit-learn's boosting fails where the rows that it makes its histograms of have no value of a column.
+        rare = values.notna().sum() < max(_FEWEST, len(values) // 1000)
+        impute = "none" if style == "boosting" and not rare else "median"
     return given | {"impute": impute, "scale": style == "linear" if given["scale"] == "auto" else given["scale"]}
 
 

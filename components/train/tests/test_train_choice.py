@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 from components.common.base.errors import Refusal
 from components.common.inference import load_predictor
@@ -116,3 +117,32 @@ def test_rows_of_a_group_stay_in_one_fold_where_the_splits_keep_them_together(ma
         train(asked.model_copy(update={"group": group}), table, held_out).choice.tried for group in ("plot", None)
     )
     assert mixed[0].error < 0.5 < 0.6 < apart[0].error
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_same_bytes_are_chosen_whatever_the_number_of_threads(make_section, table, held_out, tmp_path, task):
+    table.to_parquet(tmp_path / "train")
+    held_out.to_parquet(tmp_path / "validation")
+    section = make_section(task, model="auto").model_dump()
+    paths = [str(tmp_path / name) for name in ("train", "validation", "model", "report.html")]
+    digests = []
+    for threads in (1, 4):
+        with threadpool_limits(threads):
+            digests.append(train_file(section, *paths)["digest"])
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_columns_of_hardly_any_value_can_be_learnt_from(make_section, table, held_out, task):
+    at = table["girth"].first_valid_index()  # in one fold no row has a value to learn from
+    sparse = {name: table[name].where(table.index == at) for name in ("girth", "bark", "seen")}
+    sparse["note"] = table["note"].where(table.index == at, "").fillna("")
+    found = train(make_section(task, model="auto"), table.assign(**sparse), held_out)
+    assert found.choice.members and len(found.answers.predicted) == len(held_out)
+
+
+def test_a_rare_column_is_no_reason_for_boosting_that_stops_by_itself_to_fail(make_section, monkeypatch):
+    monkeypatch.setattr(choosing, "MOST_ROWS", 200)
+    table, held_out = trees(4000, 0), trees(120, 1)
+    rare = table.assign(girth=table["girth"].fillna(80).where(table.index == 15))  # row 15 is held back to stop by
+    assert train(make_section(model="auto"), rare, held_out).choice.words == "boosting"
