@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from components.common.base.errors import Refusal
 from components.common.config.download import DownloadArgument
 from components.common.config.patterns import kinds_of
-from components.common.inference.arrow_values import of_kind
+from components.common.inference.arrow_values import of_kind, texts_of
 from components.common.inference.coerce import ABSENT
-from components.common.inference.values import NotOfKind, text_of
 from components.common.tables.chunk import Chunk
 from components.common.tables.parquet import write_widening
 from components.common.tables.reader import Progress, Source, open_table
@@ -121,24 +120,8 @@ def _columns(group: list[Chunk], section: DownloadArgument, left_out: set[str]) 
         parts = [chunk.columns.get(name, [ABSENT] * chunk.rows) for chunk in group]
         typed = isinstance(parts[0], pa.Array) and not group[0].texts  # of parquet or Arrow
         numerical = kinds.get(name) == "numerical" and not typed
-        values = pa.chunked_array([_texts(part) for part in parts]).combine_chunks()
+        values = pa.chunked_array([texts_of(part) for part in parts]).combine_chunks()
         if numerical and not (column := of_kind(values, "numerical", ways.get(name))).faults:
             values = column.values
         found[name] = values
     return pa.table(found)
-
-
-def _texts(values: Any) -> pa.Array:
-    """An Arrow array as it is; JSON's values as texts, numbers and booleans as `text_of` writes them."""
-    import pyarrow as pa
-
-    return pa.array(map(_text, values), pa.string()) if isinstance(values, list) else values
-
-
-def _text(value: Any) -> str | None:
-    if value is None or value is ABSENT or value != value:
-        return None
-    try:
-        return value if isinstance(value, str) else text_of(value)
-    except NotOfKind:
-        return str(value)

@@ -13,7 +13,7 @@ import numpy as np
 from components.common.base.errors import Refusal
 from components.common.base.numbers import written
 from components.common.inference.intervals import LEEWAY, Intervals
-from components.common.inference.plan import FOLDER, read_plan
+from components.common.inference.plan import FOLDER, saved_plan
 from components.common.inference.sklearn_predict import Answers
 from components.common.reports import html
 
@@ -56,14 +56,13 @@ def saved_intervals(folder: str | os.PathLike[str]) -> Intervals | None:
     Raises:
         Refusal: What is noted of the model is damaged.
     """
-    compiled = Path(folder) / FOLDER
-    plan = read_plan(compiled) if compiled.is_dir() else None
+    plan = saved_plan(Path(folder))
     if plan is None or plan.raw.get("intervals") is None:
         return None
     try:
         return Intervals(plan.raw["intervals"], plan.classes)
     except (KeyError, TypeError, ValueError) as error:
-        raise Refusal(f"the model's intervals cannot be read: {error}", where=str(compiled)) from error
+        raise Refusal(f"the model's intervals cannot be read: {error}", where=str(Path(folder) / FOLDER)) from error
 
 
 def coverage(truth: np.ndarray, found: Answers, intervals: Intervals) -> Coverage:

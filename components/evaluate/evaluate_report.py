@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from components.common.config.patterns import some
+from components.common.base.errors import some
 from components.common.reports import html
 from components.common.reports.model_quality import answer_sections, score_cards, title_of
 from components.evaluate.coverage import coverage_section

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from components.common.base.errors import some
+
 _MANY = 4
 _PLURAL = {"column": "columns", "class": "classes"}
 
@@ -39,16 +41,16 @@ def differences(
 
 
 def _come_and_gone(what: str, new: Sequence[str], old: Sequence[str]) -> list[str]:
-    come = [name for name in new if name not in old]
-    return _said(what, come, "new") + _said(what, [name for name in old if name not in new], "gone")
+    mine, theirs = set(new), set(old)
+    come, gone = [name for name in new if name not in theirs], [name for name in old if name not in mine]
+    return _said(what, come, "new") + _said(what, gone, "gone")
 
 
 def _said(what: str, names: list[str], how: str) -> list[str]:
     """A phrase each, or one for all where they are many."""
     if len(names) <= _MANY:
         return [f"{what} {name} is {how}" for name in names]
-    many = f"{len(names)} {_PLURAL[what]} are {how}"
-    return [f"{many}: {', '.join(names[:_MANY])} and {len(names) - _MANY} more"]
+    return [f"{len(names):,} {_PLURAL[what]} are {how}: {some(names, _MANY)}"]
 
 
 def _type(column: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 
-from components.train.transformers import Wrapped
+from components.train.transformers import Wrapped, of_one_thread
 
 
 class LogTarget(RegressorMixin, Wrapped):
@@ -38,12 +38,9 @@ class Blended(BaseEstimator):
         self.weights = weights
 
     def _fit(self, X, y):
-        self.fitted_ = []
-        for _, first, end, estimator in self.members:
-            fitted = clone(estimator).fit(X[:, first:end], y)
-            if fitted.get_params(deep=False).get("n_jobs") is not None:
-                fitted.set_params(n_jobs=1)  # see Wrapped
-            self.fitted_.append(fitted)
+        self.fitted_ = [
+            of_one_thread(clone(estimator).fit(X[:, first:end], y)) for _, first, end, estimator in self.members
+        ]
         return self
 
     def _mean(self, method, X):

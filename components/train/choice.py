@@ -17,6 +17,7 @@ from components.train.candidates import Candidate, boosting_alone, candidates
 from components.train.feature_block import feature_block, native_features, ranges, target_type
 from components.train.features import Plan
 from components.train.styles import known, resolved, takes_categories
+from components.train.transformers import of_one_thread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -198,9 +199,7 @@ def _asked(one: Candidate, estimator: Any, features: np.ndarray) -> Iterator[np.
         staged = estimator.staged_predict_proba if hasattr(estimator, "classes_") else estimator.staged_predict
         yield from (found for at, found in enumerate(staged(features), 1) if at % _EVERY == 0)
         return
-    if estimator.get_params(deep=False).get("n_jobs") is not None:
-        estimator.n_jobs = 1
-    found = answers(estimator, features)
+    found = answers(of_one_thread(estimator), features)
     yield found.predicted if found.probabilities is None else found.probabilities
 
 

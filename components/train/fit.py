@@ -16,6 +16,7 @@ from components.train.feature_block import feature_block, native_features, targe
 from components.train.features import Plan
 from components.train.models import OTHER_ERRORS, make_estimator, wrapped
 from components.train.styles import Style, resolved, style_of, takes_categories
+from components.train.transformers import of_one_thread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,9 +95,7 @@ def fit(
         if not isinstance(error, ValueError | TypeError) and type(error).__name__ not in OTHER_ERRORS:
             raise
         raise Refusal(f"{section.model} cannot be fitted: {error}", where="train") from error
-    if estimator.get_params(deep=False).get("n_jobs") is not None:
-        estimator.n_jobs = 1
-    return Fitted(plans[0], block, estimator)
+    return Fitted(plans[0], block, of_one_thread(estimator))
 
 
 def settled(recipe: Recipe, fitted: Fitted) -> Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,7 @@ def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame)
     if section.refit:
         rows, values = pd.concat([typed, unseen], ignore_index=True), np.concatenate([truth, held_out])
         served = fit(settled(recipe, fitted), section, asked, rows, values, transformers)
-    of, classes = origins(served.block), classes_of(fitted.estimator)
+    of, classes = Counter(origins(served.block)), classes_of(fitted.estimator)
     model = _pipeline(columns, served)
     return Trained(
         pipeline=model,
@@ -101,7 +102,7 @@ def train(section: TrainArgument, table: pd.DataFrame, validation: pd.DataFrame)
         scores=scored(held_out, found, classes),
         baseline=baseline_of(truth, section.task),
         importance=importance(fitted.estimator, origins(fitted.block), features, held_out, section.seed),
-        width={name: of.count(name) for name in asked.features},
+        width={name: of[name] for name in asked.features},
         rows=(len(table), len(validation)),
         intervals=calibrated(held_out, found, classes, section.intervals) if section.intervals else None,
     )

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from components.common.base.errors import some
 from components.common.base.numbers import written
-from components.common.config.patterns import some
 from components.common.inference.sklearn_predict import unwrapped
 from components.common.reports import charts, html
 from components.common.reports.model_quality import answer_sections, score_cards

@@ -104,6 +104,13 @@ class Dates(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # typ
         return np.column_stack(columns)
 
 
+def of_one_thread(estimator):
+    """Lets a fitted estimator answer by one thread, as whoever asks shares the rows among threads; returns it."""
+    if estimator.get_params(deep=False).get("n_jobs") is not None:
+        estimator.set_params(n_jobs=1)
+    return estimator
+
+
 class Wrapped(BaseEstimator):
     """An estimator of another library, or for another form of the target, that answers as scikit-learn's do.
 

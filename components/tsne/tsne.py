@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.common.base.errors import Refusal, nearest
+from components.common.base.errors import Refusal, nearest, some
 from components.common.config.base import accept
-from components.common.config.patterns import some
 from components.common.config.tsne import TsneArgument
 from components.common.reports import charts, html
 from components.common.tables.parquet import read_table

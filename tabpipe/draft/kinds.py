@@ -143,7 +143,6 @@ def _of_texts(column: Profile, delimiter: str, is_target: bool) -> None:
             _of_codes(column, is_target)
             return
         column.way |= found.way
-        column.other_way = found.other and {**column.way, **found.other}
         if found.said:
             column.notes.append(f"numbers written as text, like {column.example()!r}: {found.said}")
         if found.other:

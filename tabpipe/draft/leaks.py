@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.common.inference.arrow_values import of_kind
-from components.common.metrics.scores import auc_macro_ovo
+from components.common.metrics.scores import auc_macro_ovo, regression_scores
 from tabpipe.draft.profile import Profile
 
 if TYPE_CHECKING:
-    from components.common.config.base import Kind, Task
+    from components.common.config.base import Task
 
 SUSPICIOUS = 0.99
 """AUC or R² of a model of one column, above which it is no honest feature."""
@@ -67,13 +66,9 @@ def leave_out_leaks(columns: Sequence[Profile], target: Profile, task: Task) -> 
 
 def _truth(target: Profile, task: Task, most: int) -> tuple[np.ndarray, np.ndarray]:
     """(n,) class codes or numbers, and (n,) rows of the sample that have one."""
-    kind: Kind = "categorical" if task == "classification" else "numerical"
-    values = of_kind(target.values, kind, target.way).values
-    rows = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
-    rows = rows[:: max(1, -(-len(rows) // most))]
+    codes, rows = target.truth(task, most)
     if task == "regression":
-        return values.take(rows).to_numpy(zero_copy_only=False).astype("float64"), rows
-    codes = values.take(rows).dictionary_encode().indices.to_numpy()
+        return codes, rows
     counts = np.bincount(codes)
     frequent = np.flatnonzero(counts >= _LEAST_OF_CLASS)
     kept = np.isin(codes, frequent)
@@ -81,7 +76,7 @@ def _truth(target: Profile, task: Task, most: int) -> tuple[np.ndarray, np.ndarr
 
 
 def _numbers(column: Profile, rows: np.ndarray) -> np.ndarray:
-    values = of_kind(column.values, "numerical", column.way).values.take(rows)
+    values = column.of_its_kind().take(rows)
     found = values.to_numpy(zero_copy_only=False).astype("float64")
     given = found[np.isfinite(found)]
     # What is missing stands apart, below all that is there.
@@ -89,7 +84,7 @@ def _numbers(column: Profile, rows: np.ndarray) -> np.ndarray:
 
 
 def _codes(column: Profile, rows: np.ndarray) -> np.ndarray:
-    values = of_kind(column.values, column.kind, column.way).values.take(rows)
+    values = column.of_its_kind().take(rows)
     return values.dictionary_encode().indices.fill_null(-1).to_numpy() + 1
 
 
@@ -132,8 +127,7 @@ def _of_codes(codes: np.ndarray, truth: np.ndarray, fold: np.ndarray, task: Task
 
 
 def _r2(truth: np.ndarray, guess: np.ndarray) -> float:
-    spread = float(((truth - truth.mean()) ** 2).sum())
-    return 1 - float(((truth - guess) ** 2).sum()) / spread if spread else 0.0
+    return regression_scores(truth, guess).values.get("r2", 0.0)
 
 
 def _parts(numbers: dict[str, np.ndarray], truth: np.ndarray) -> list[str]:

@@ -14,7 +14,7 @@ from components.common.inference.arrow_values import of_kind
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from components.common.config.base import Kind
+    from components.common.config.base import Kind, Task
 
 
 _LEAST_GROWN = 20
@@ -107,6 +107,19 @@ class Profile:
     def of_its_kind(self) -> pa.Array:
         """Return the sample's values, brought to the column's kind."""
         return of_kind(self.values, self.kind, self.way).values
+
+    def truth(self, task: Task, most: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return what it says as a target, of at most so many rows that have a value, spread evenly.
+
+        Returns:
+            (n,) codes of classes, or numbers; and (n,) their places in the sample.
+        """
+        values = of_kind(self.values, "categorical" if task == "classification" else "numerical", self.way).values
+        rows = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
+        rows = rows[:: max(1, -(-len(rows) // most))]
+        if task == "regression":
+            return values.take(rows).to_numpy(zero_copy_only=False).astype("float64"), rows
+        return values.take(rows).dictionary_encode().indices.to_numpy(zero_copy_only=False).astype("int64"), rows
 
     def example(self) -> str:
         """Return a value."""

@@ -25,9 +25,10 @@ def show(found: Draft, out: TextIO) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
     for head in ("column", "kind", "why", "missing", "distinct", "example"):
         table.add_column(head, justify="right" if head in ("missing", "distinct") else "left", overflow="fold")
-    wanted = [one for one in found.columns if one.left_out or one.notes or one.name == found.target]
-    first = [one for one in found.columns if one not in wanted][: max(0, _SHOWN - len(wanted))]
-    shown = found.columns if len(found.columns) <= _SHOWN else [one for one in found.columns if one in wanted + first]
+    wanted = {one.name for one in found.columns if one.left_out or one.notes or one.name == found.target}
+    others = [one.name for one in found.columns if one.name not in wanted]
+    wanted.update(others[: max(0, _SHOWN - len(wanted))])
+    shown = [one for one in found.columns if one.name in wanted]
     for one in shown[: 2 * _SHOWN]:
         kind = "left out" if one.left_out else f"{one.kind}, target" if one.name == found.target else one.kind
         missing = f"{one.missing / one.rows:.1%}" if one.missing else ""

@@ -10,8 +10,8 @@ import numpy as np
 
 from components.common.base.errors import Refusal
 from components.common.config.reading import Reading
+from components.common.inference.arrow_values import texts_of
 from components.common.inference.coerce import ABSENT
-from components.common.inference.values import NotOfKind, text_of
 from components.common.sources import paths_of
 from components.common.tables.reader import Progress, open_table
 
@@ -92,21 +92,8 @@ class Source:
                 yield chunk.numbers - 1, pa.table({k: v for k, v in columns.items() if k not in opened.left_out})
 
     def _column(self, name: str, values: Any) -> pa.Array:
-        import pyarrow as pa
-
-        if not isinstance(values, list):
-            return values
-        kinds = {type(value) for value in values if value is not None and value is not ABSENT}
-        words = {bool: "true/false", str: "texts"}
-        self.types.setdefault(name, set()).update(words.get(kind, "numbers") for kind in kinds)
-        return pa.array(map(_text, values), pa.string())
-
-
-def _text(value: Any) -> str | None:
-    """A value of JSON as training reads it."""
-    if value is None or value is ABSENT or value != value:
-        return None
-    try:
-        return value if isinstance(value, str) else text_of(value)
-    except NotOfKind:
-        return str(value)
+        if isinstance(values, list):
+            kinds = {type(value) for value in values if value is not None and value is not ABSENT}
+            words = {bool: "true/false", str: "texts"}
+            self.types.setdefault(name, set()).update(words.get(kind, "numbers") for kind in kinds)
+        return texts_of(values)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.common.inference.arrow_values import of_kind
+from components.common.base.errors import some
 from components.common.metrics.scores import auc_macro_ovo
 from tabpipe.draft import names
 from tabpipe.draft.profile import Profile
@@ -60,7 +60,7 @@ def unstratifiable(target: Profile) -> str:
     test = math.ceil(target.given * TEST)
     validation = math.ceil((target.given - test) * TEST)
     if rare:
-        shown = ", ".join(map(repr, rare[:5])) + (f" and {len(rare) - 5} more" if len(rare) > 5 else "")
+        shown = some(list(map(repr, rare)), 5)
         return f"{shown}: fewer than {_LEAST_OF_CLASS} rows, which cannot be in all three splits"
     if min(test, validation) < len(counts):
         return f"{validation} rows of the validation split cannot hold {len(counts)} classes"
@@ -103,13 +103,8 @@ def split_scores(features: Sequence[Profile], target: Profile, task: Task, time:
         or (task == "classification" and len(target.classes or ()) > _MOST_CLASSES)
     ):
         return None
-    truth = of_kind(target.values, "categorical" if task == "classification" else "numerical", target.way).values
-    rows = np.flatnonzero(truth.is_valid().to_numpy(zero_copy_only=False))
-    rows = rows[:: max(1, -(-len(rows) // _MOST_ROWS))]
+    wanted, rows = target.truth(task, _MOST_ROWS)
     table = np.column_stack([_numbers(one)[rows] for one in usable])
-    wanted: Any = truth.take(rows)
-    codes = wanted.dictionary_encode().indices if task == "classification" else wanted
-    wanted = codes.to_numpy(zero_copy_only=False).astype("int64" if task == "classification" else "float64")
     late = np.zeros(len(rows), bool)
     late[np.argsort(_numbers(time)[rows], kind="stable")[-int(len(rows) * TEST) :]] = True
     scores = [_score(table, wanted, held, task) for held in (np.random.default_rng(0).permutation(late), late)]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.common.inference.values import REWRITTEN, converted, marks_of
+from components.common.inference.coerce import ABSENT
+from components.common.inference.values import REWRITTEN, NotOfKind, converted, marks_of, text_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -259,6 +260,22 @@ _OF_KIND: dict[str, Callable[[Any, Mapping[str, Any]], Column]] = {
     "date": _dates,
     "identifier": _identifiers,
 }
+
+
+def texts_of(values: Any) -> pa.Array:
+    """An Arrow array as it is; a list of JSON's values as texts, numbers and booleans as `text_of` writes them."""
+    import pyarrow as pa
+
+    return pa.array(map(_text, values), pa.string()) if isinstance(values, list) else values
+
+
+def _text(value: Any) -> str | None:
+    if value is None or value is ABSENT or value != value:
+        return None
+    try:
+        return value if isinstance(value, str) else text_of(value)
+    except NotOfKind:
+        return str(value)
 
 
 def as_asked(values: Any, kind: Kind, way: Mapping[str, Any] | None = None) -> Any:

@@ -88,6 +88,19 @@ def read_plan(folder: Path) -> Plan:
         raise Refusal(f"the plan of the compiled model cannot be read: {error}", where=str(path)) from error
 
 
+def saved_plan(folder: str | Path) -> Plan | None:
+    """The plan of a saved model; None of one that was saved without.
+
+    Args:
+        folder: The model, as the step train has saved it.
+
+    Raises:
+        Refusal: It is damaged, or of another format.
+    """
+    compiled = Path(folder) / FOLDER
+    return read_plan(compiled) if compiled.is_dir() else None
+
+
 def noted_of(pipeline: Any, task: Task, target: str) -> dict[str, Any]:
     """Notes of a fitted pipeline what it is asked with.
 

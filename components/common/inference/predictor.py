@@ -15,7 +15,7 @@ from components.common.inference.coerce import Fault, Typed, Values, typed
 from components.common.inference.estimators import Estimator, Fitted, load_compiled
 from components.common.inference.features import Features
 from components.common.inference.intervals import Intervals
-from components.common.inference.plan import FOLDER, Plan, plan_of_pipeline, read_plan
+from components.common.inference.plan import FOLDER, Plan, plan_of_pipeline, saved_plan
 from components.common.inference.sklearn_fallback import Whole, load_fitted
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def load_predictor(folder: str | Path) -> Predictor:
         raise Refusal("no saved model", where=str(folder), rule="a folder in MLflow's format, with a file MLmodel")
     example = _example(folder)
     compiled = folder / FOLDER
-    plan = read_plan(compiled) if compiled.is_dir() else None
+    plan = saved_plan(folder)
     if plan is not None and plan.estimator is not None:
         try:
             return Predictor(plan, Features(plan.raw), load_compiled(compiled, plan.estimator), "compiled", "", example)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.common.config.promote import BASELINE, OF_TASK
-from components.common.inference.plan import FOLDER, read_plan
+from components.common.inference.plan import saved_plan
 from components.common.inference.sklearn_predict import Answers
 from components.common.metrics.scores import scored
 
@@ -113,6 +113,6 @@ def saved_baseline(folder: str | Path) -> Baseline | None:
     Raises:
         Refusal: What is noted of the model is damaged.
     """
-    compiled = Path(folder) / FOLDER
-    noted: Mapping[str, Any] | None = read_plan(compiled).raw.get("baseline") if compiled.is_dir() else None
+    plan = saved_plan(folder)
+    noted = None if plan is None else plan.raw.get("baseline")
     return None if noted is None else Baseline(**noted)

@@ -90,6 +90,23 @@ def counted(positive: np.ndarray, flagged: np.ndarray) -> AtThreshold:
     )
 
 
+def by_threshold(positive: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What each threshold flags.
+
+    Args:
+        positive: (rows,) whether a row is positive.
+        chance: (rows,) its probability to be.
+
+    Returns:
+        (points,) thresholds, the distinct probabilities, the highest first; rows that reach them; positive rows of
+        these.
+    """
+    order = np.argsort(-chance, kind="stable")
+    chance, positive = chance[order], positive[order]
+    last = np.append(np.flatnonzero(np.diff(chance)), len(chance) - 1)
+    return chance[last], last + 1, np.cumsum(positive)[last]
+
+
 def precision_recall(positive: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """The precision-recall curve.
 
@@ -101,11 +118,8 @@ def precision_recall(positive: np.ndarray, chance: np.ndarray) -> tuple[np.ndarr
         (points,) recall and precision, one point for each distinct probability, the highest first, and the average
         precision: the mean of the precision over the recall, by steps, as scikit-learn has it.
     """
-    order = np.argsort(-chance, kind="stable")
-    chance, positive = chance[order], positive[order]
-    last = np.append(np.flatnonzero(np.diff(chance)), len(chance) - 1)
-    hits = np.cumsum(positive)[last]
-    precision, recall = hits / (last + 1), hits / hits[-1]
+    _, flagged, hits = by_threshold(positive, chance)
+    precision, recall = hits / flagged, hits / hits[-1]
     return recall, precision, float((np.diff(recall, prepend=0.0) * precision).sum())
 
 

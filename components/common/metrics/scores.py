@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from components.common.inference.sklearn_predict import Answers
-from components.common.metrics.binary import is_binary, positive_of
+from components.common.metrics.binary import by_threshold, is_binary, positive_of
 
 
 @dataclass(frozen=True)
@@ -185,16 +185,13 @@ def roc_curve(positive: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.
         (points,) false positive rate, true positive rate and the probability from which on a row counts as positive,
         one point for each distinct probability, from (0, 0) to (1, 1).
     """
-    order = np.argsort(-chance, kind="stable")
-    chance, positive = chance[order], positive[order]
-    last = np.append(np.flatnonzero(np.diff(chance)), len(chance) - 1)
-    hits = np.cumsum(positive)[last]
-    misses = last + 1 - hits
+    thresholds, flagged, hits = by_threshold(positive, chance)
+    misses = flagged - hits
     start = np.zeros(1)
     return (
         np.concatenate([start, misses / misses[-1]]),
         np.concatenate([start, hits / hits[-1]]),
-        np.concatenate([[1.0], chance[last]]),
+        np.concatenate([[1.0], thresholds]),
     )
 
 

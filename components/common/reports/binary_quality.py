@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ from components.common.base.numbers import score, written
 from components.common.inference.sklearn_predict import Answers
 from components.common.metrics.binary import (
     THRESHOLDS,
-    AtThreshold,
     calibration,
     counted,
     positive_of,
@@ -122,9 +122,5 @@ def _rows(real: np.ndarray, chance: np.ndarray, served: np.ndarray, threshold: f
     for at in sorted({*THRESHOLDS, SERVED, *([] if threshold is None else [threshold])}):
         flagged = served if at == SERVED and threshold is None else chance >= at
         mark = html.badge("passed", "chosen") if at == threshold else html.badge("", "served") if at == SERVED else ""
-        rows.append([at, *_cells(counted(real, flagged)), mark])
+        rows.append([at, *astuple(counted(real, flagged)), mark])
     return rows
-
-
-def _cells(one: AtThreshold) -> list[Any]:
-    return [one.flagged, one.false_alarms, one.missed, one.precision, one.recall, one.f1, one.accuracy]
